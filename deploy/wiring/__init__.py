@@ -1,0 +1,1 @@
+"""Process wiring, one file per role."""

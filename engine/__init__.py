@@ -1,0 +1,1 @@
+"""Online half: strategies, scorer, labeller, drift monitor, simulation and replay."""

@@ -1,0 +1,19 @@
+"""What a core says: an event for a subject, before the shell gives it an id and bytes."""
+
+from typing import NamedTuple
+
+from streams.events import Event
+
+
+class Answer(NamedTuple):
+    """One event to publish.
+
+    `event` is the event, or the raw bytes of a payload that could not be honoured; `error` is
+    then why. `identity` names the answer where its input's position does not: an outcome is
+    the same outcome in whatever order bars and answers reached the labeller.
+    """
+
+    subject: str
+    event: Event | bytes
+    error: str = ""
+    identity: str = ""

@@ -1,0 +1,1 @@
+"""Role shells: the asyncio around each pure core."""

@@ -1,0 +1,75 @@
+"""What a strategy is on the wire: its rule, its label, its model block; and drift's."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from models.settings import MlSettings
+
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+EXTERNAL = "external"
+
+
+class CostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Costs of one side of a trade, per unit.
+
+    price · bps / 10,000 + commission_per_side + slippage_ticks · tick_size, quote currency.
+    """
+
+    bps_per_side: NotNegative = 2.0
+    commission_per_side: NotNegative = 0.0
+    slippage_ticks: NotNegative = 0.0
+    tick_size: Positive = 0.01
+
+
+class LabelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a signal's trade is closed.
+
+    `strategy`: by the strategy's own exit, its stop and its maximum hold. `triple_barrier`: at
+    the stop, at `target_r` times the risk, or after `max_hold_bars` (0: never).
+    Without a stop on the signal, the stop stands `stop_atr_mult` ATR(14) from its price.
+    """
+
+    rule: Literal["strategy", "triple_barrier"] = "strategy"
+    stop_atr_mult: Positive = 2.0
+    target_r: NotNegative = 1.0
+    max_hold_bars: Count = 0
+
+
+class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One strategy.
+
+    `name` is its name on the wire; `kind` the file under `engine/strategies/` that decides, or
+    `external` when an engine publishes its own signals (then the label is a triple barrier).
+    `features` names the numbers that its signals carry.
+    """
+
+    name: str
+    kind: str = ""
+    params: dict[str, Any] = {}
+    interval: str = "1d"
+    symbols: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    ml: MlSettings = MlSettings()
+    label: LabelSettings = LabelSettings()
+    costs: CostSettings = CostSettings()
+
+    @property
+    def rule_name(self) -> str:
+        """The file that decides: `kind`, or `name` where no kind is given."""
+        return self.kind or self.name
+
+
+class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which detectors watch the outcomes, and how often a retrain may be asked for.
+
+    `budget` is the mean number of outcomes to a false alarm of the e-detectors.
+    """
+
+    detectors: tuple[str, ...] = ("slope", "page_hinkley")
+    budget: Positive = 10_000.0
+    reference_outcomes: Annotated[int, msgspec.Meta(ge=20)] = 100
+    cooldown_outcomes: Count = 100

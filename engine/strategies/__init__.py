@@ -1,0 +1,1 @@
+"""Strategies: one file each, discovered by name, written once for stream and backtest."""

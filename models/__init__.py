@@ -1,0 +1,1 @@
+"""The contract between the halves: feature kernels, model card, ONNX session, registry."""

@@ -1,0 +1,1 @@
+"""Feature families: one file each, discovered and composed into one compiled update."""

@@ -1,0 +1,1 @@
+"""Ground floor: wire events, subjects, codec, bus, broker, bar sources, clock, errors."""

@@ -1,0 +1,59 @@
+"""The error tree.
+
+    AssayError
+    ├── ConfigError        a configuration value is wrong; names the path and what is allowed
+    ├── DataError          bars or samples cannot be used; names file, row and column
+    ├── WireError          a payload cannot be honoured; carries a short `reason`
+    ├── BusError           the bus did not do what was asked
+    │   ├── BrokerError    the NATS server cannot be found, started or trusted
+    │   └── ConflictError  a compare-and-set lost: somebody else wrote first
+    └── ModelError         a model cannot be trained, stored or loaded
+        └── ModelRefused   a model does not verify; the old one stays in force
+
+Every message says what, the value, what is allowed, and what to do.
+"""
+
+
+class AssayError(Exception):
+    """Root of every error Assay raises on purpose."""
+
+
+class ConfigError(AssayError):
+    """A configuration value is wrong."""
+
+
+class DataError(AssayError):
+    """Bars or samples cannot be used."""
+
+
+class WireError(AssayError):
+    """A payload cannot be honoured.
+
+    `reason` is the short machine word that travels in the `error` header of the dead-letter
+    queue and, after `invalid:`, in the `reasons` of a rejected answer.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BusError(AssayError):
+    """The bus did not do what was asked."""
+
+
+class BrokerError(BusError):
+    """The NATS server cannot be found, started or trusted."""
+
+
+class ConflictError(BusError):
+    """A compare-and-set lost: the key holds another revision than the one expected."""
+
+
+class ModelError(AssayError):
+    """A model cannot be trained, stored or loaded."""
+
+
+class ModelRefused(ModelError):
+    """A model does not verify: digest, signature, features or golden rows."""

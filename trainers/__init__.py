@@ -1,0 +1,1 @@
+"""Offline half: feature database, datasets, learners, gate, ONNX export."""
