@@ -1,0 +1,146 @@
+"""The recent bars of every series, and what a new bar is to them: new, a repeat, a correction.
+
+A series is a (symbol, interval). It keeps its last AS_OF_BARS_MAX bars, so that an event can be
+honoured as of the bar it names, however late it arrives.
+"""
+
+import numpy as np
+
+from streams.errors import WireError
+from streams.events import Bar, Reset
+
+AS_OF_BARS_MAX = 128
+SERIES_MAX = 100_000
+
+_WAITS, _TOO_LATE, _NO_BAR = -1, -2, -3
+
+
+class Series:
+    """The last bars of one (symbol, interval), in a ring.
+
+    `slot` numbers the series for whoever keeps arrays by series. `position_of` answers with a
+    ring position, or with WAITS, TOO_LATE or NO_BAR.
+    """
+
+    __slots__ = ("_positions", "_ts", "_values", "count", "last_ts", "slot")
+
+    WAITS = _WAITS
+    TOO_LATE = _TOO_LATE
+    NO_BAR = _NO_BAR
+
+    def __init__(self, slot: int) -> None:
+        self.slot = slot
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every bar."""
+        self.count = 0
+        self.last_ts = 0
+        self._ts = [0] * AS_OF_BARS_MAX
+        self._values: list[tuple[float, ...]] = [()] * AS_OF_BARS_MAX
+        self._positions: dict[int, int] = {}
+
+    @property
+    def newest(self) -> int:
+        """The ring position of the newest bar."""
+        return (self.count - 1) % AS_OF_BARS_MAX
+
+    def append(self, bar: Bar, values: tuple[float, ...]) -> None:
+        """Store the next bar; the oldest of a full ring goes."""
+        position = self.count % AS_OF_BARS_MAX
+        if self.count >= AS_OF_BARS_MAX:
+            del self._positions[self._ts[position]]
+        self._ts[position] = bar.ts
+        self._values[position] = values
+        self._positions[bar.ts] = position
+        self.count += 1
+        self.last_ts = bar.ts
+
+    def values_at(self, ts: int) -> tuple[float, ...] | None:
+        """Return (open, high, low, close, volume) of the bar that closed at `ts`, if kept."""
+        position = self._positions.get(ts)
+        return None if position is None else self._values[position]
+
+    def position_of(self, ts: int) -> int:
+        """Return the ring position of the bar that closed at `ts`.
+
+        WAITS: it lies ahead. TOO_LATE: it is older than the ring. NO_BAR: there is none.
+        """
+        position = self._positions.get(ts)
+        if position is not None:
+            return position
+        if ts > self.last_ts:
+            return _WAITS
+        is_full = self.count > AS_OF_BARS_MAX
+        oldest = self._ts[self.count % AS_OF_BARS_MAX] if is_full else 0
+        return _TOO_LATE if ts < oldest else _NO_BAR
+
+
+class BarBook:
+    """Every series seen, by (symbol, interval).
+
+    >>> book = BarBook()
+    >>> bar = Bar("A", "1d", 1, 1.0, 2.0, 1.0, 2.0, 10.0)
+    >>> book.accept(bar), book.accept(bar)
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str], Series] = {}
+        self.newest_ts = 0
+        self.complete_ts = 0
+
+    def series(self, symbol: str, interval: str) -> Series | None:
+        """Return the series, or None when it has no bar yet."""
+        return self._series.get((symbol, interval))
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def accept(self, bar: Bar) -> bool:
+        """Store a bar and return True, or return False for an identical repeat.
+
+        Raises WireError `correction` for a bar at or before its series' last ts that differs
+        from what is known, and `series_limit` when there are too many series.
+        """
+        key = (bar.symbol, bar.interval)
+        series = self._series.get(key)
+        if series is None:
+            series = self._open(key)
+        values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        if bar.ts <= series.last_ts:
+            if series.values_at(bar.ts) == values:
+                return False
+            raise WireError(
+                "correction",
+                f"bar of {bar.symbol} {bar.interval} at {bar.ts} differs from what is known, or "
+                f"is older; the last is at {series.last_ts}: publish bars.reset to re-warm",
+            )
+        series.append(bar, values)
+        if bar.ts > self.newest_ts:
+            self.complete_ts = self.newest_ts
+            self.newest_ts = bar.ts
+        return True
+
+    def reset(self, event: Reset) -> list[Series]:
+        """Forget the bars of a symbol, in every interval; return the series concerned."""
+        found = [series for (symbol, _), series in self._series.items() if symbol == event.symbol]
+        for series in found:
+            series.clear()
+        return found
+
+    def _open(self, key: tuple[str, str]) -> Series:
+        if len(self._series) >= SERIES_MAX:
+            raise WireError("series_limit", f"more than {SERIES_MAX} series, this one is {key}")
+        series = Series(len(self._series))
+        self._series[key] = series
+        return series
+
+
+def grown(array: np.ndarray, rows: int) -> np.ndarray:  # type: ignore[type-arg]
+    """Return `array` with at least `rows` rows, doubling, new ones zero."""
+    if rows <= len(array):
+        return array
+    bigger = np.zeros((max(rows, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
+    bigger[: len(array)] = array
+    return bigger
