@@ -1,0 +1,58 @@
+"""A bounded buffer between one producer and one `next_batch` caller."""
+
+import asyncio
+from collections import deque
+
+from streams.bus import Message
+
+BATCH_MAX = 1024
+
+
+class Buffer:
+    """Messages that arrived and wait to be taken, oldest first.
+
+    `wait` costs one future and one timer, not a task: it is on the path of every live signal.
+    """
+
+    def __init__(self) -> None:
+        self.messages: deque[Message] = deque()
+        self.bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def add(self, message: Message) -> None:
+        """Append a message and wake the taker."""
+        self.messages.append(message)
+        self.bytes += len(message.payload)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let a waiting taker look, whether or not there is something."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def take(self) -> list[Message]:
+        """Return up to BATCH_MAX messages without waiting."""
+        messages = self.messages
+        if len(messages) <= BATCH_MAX:
+            batch = list(messages)
+            messages.clear()
+        else:
+            batch = [messages.popleft() for _ in range(BATCH_MAX)]
+        self.bytes -= sum(len(message.payload) for message in batch)
+        return batch
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something is there, when woken, or after `timeout_s`."""
+        if self.messages or timeout_s <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_s, self.wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
