@@ -1,0 +1,77 @@
+"""RSI(2) mean reversion, long only: buy a short, deep dip in a rising market.
+
+Entry: RSI(`period`, Wilder) below `entry` while the close stands above its `trend_ma`-bar mean.
+Exit: RSI above `exit`, at the next open; a hard stop `hard_stop_atr_mult` ATR(14) below the
+signal's close; or `max_hold_bars` bars held (0: never).
+Technical score: depth of the dip, 1 - RSI / entry, in (0, 1]; 1 at RSI 0.
+Warm-up: `trend_ma` bars for entries, `period` + 1 for exits; before that neither is given.
+RSI of a market that has not moved is 50. Scale-free.
+
+On the bundled sample (5 stocks, daily, 12,154 bars) the entry condition holds on 693 bars; with
+one position at a time 339 signals remain.
+
+Source: Connors and Alvarez (2008), "Short Term Trading Strategies That Work"; RSI: Wilder
+(1978), "New Concepts in Technical Trading Systems".
+"""
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.indicators import average_true_range, mean_of_last
+from models.history import History
+from models.kernel import kernel
+
+STATE_SIZE = 2
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bars, RSI points (0..100) and multiples of ATR(14)."""
+
+    period: Annotated[int, msgspec.Meta(ge=2, le=50)] = 2
+    entry: Annotated[float, msgspec.Meta(gt=0.0, lt=50.0)] = 10.0
+    exit: Annotated[float, msgspec.Meta(ge=50.0, lt=100.0)] = 65.0
+    trend_ma: Annotated[int, msgspec.Meta(ge=2, le=250)] = 200
+    hard_stop_atr_mult: Annotated[float, msgspec.Meta(ge=0.5, le=10.0)] = 2.5
+    max_hold_bars: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+
+
+@kernel
+def rsi(state: NDArray[np.float64], history: History, period: int) -> float:
+    """Return Wilder's RSI, 0..100; NaN before `period` + 1 bars.
+
+    `state` holds the average gain and loss: a plain mean first, Wilder's recursion then.
+    """
+    if history.count < 2:
+        return np.nan
+    change = history.close[history.end - 1] - history.close[history.end - 2]
+    changes = min(history.count - 1, period)
+    state[0] += (max(change, 0.0) - state[0]) / changes
+    state[1] += (max(-change, 0.0) - state[1]) / changes
+    if history.count <= period:
+        return np.nan
+    total = state[0] + state[1]
+    return 50.0 if total == 0.0 else 100.0 * state[0] / total
+
+
+@kernel
+def step(
+    state: NDArray[np.float64],
+    history: History,
+    params: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write the decision at the current close: see `engine.strategy` for the layout of `out`."""
+    period, entry, exit_ = int(params[0]), params[1], params[2]
+    trend_ma, stop_atr_mult = int(params[3]), params[4]
+    value = rsi(state, history, period)
+    if value > exit_:
+        out[3] = 1.0
+    if value < entry and history.count >= trend_ma:
+        close = history.close[history.end - 1]
+        if close > mean_of_last(history.close, history.end, trend_ma):
+            out[0] = 1.0
+            out[1] = 1.0 - value / entry
+            out[2] = close - stop_atr_mult * average_true_range(history)

@@ -1,0 +1,72 @@
+"""A configured strategy over all its symbols: what it decides at each close."""
+
+import numpy as np
+
+from engine.bar_book import grown
+from engine.settings import EXTERNAL, StrategySettings
+from engine.strategy import DECISION_SIZE, load_strategy
+from streams.events import Bar
+
+_SLOTS_FIRST = 8
+
+
+def is_external(settings: StrategySettings) -> bool:
+    """Return whether an engine of its own publishes this strategy's signals."""
+    return settings.rule_name == EXTERNAL
+
+
+class StrategyRunner:
+    """The states of one strategy, one slot per symbol, in order of first bar.
+
+    Raises ConfigError for an unknown kind or parameter.
+    """
+
+    def __init__(self, settings: StrategySettings) -> None:
+        self.settings = settings
+        self._strategy = load_strategy(settings.rule_name)
+        path = f"strategies.{settings.name}.params"
+        params = self._strategy.decode_params(dict(settings.params), path)
+        self.max_hold_bars = int(getattr(params, "max_hold_bars"))  # noqa: B009
+        self._params = self._strategy.vector(params)
+        self._states = self._strategy.new_states(_SLOTS_FIRST)
+        self._slots: dict[str, int] = {}
+        self._out = np.zeros(DECISION_SIZE)
+        self._symbols = frozenset(settings.symbols)
+
+    def trades(self, symbol: str, interval: str) -> bool:
+        """Return whether the strategy looks at this series."""
+        if interval != self.settings.interval:
+            return False
+        return not self._symbols or symbol in self._symbols
+
+    def slot_of(self, symbol: str) -> int:
+        """Return the slot of a symbol, a new one on its first bar."""
+        slot = self._slots.get(symbol)
+        if slot is None:
+            slot = len(self._slots)
+            self._slots[symbol] = slot
+            self._states = grown(self._states, slot + 1)
+        return slot
+
+    def decide(self, slot: int, bar: Bar) -> list[float]:
+        """Take the next bar of a slot and return the decision: see `engine.strategy`."""
+        self._strategy.update(
+            self._states,
+            slot,
+            bar.ts,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+            self._params,
+            self._out,
+        )
+        decision: list[float] = self._out.tolist()
+        return decision
+
+    def reset(self, symbol: str) -> None:
+        """Forget a symbol's history: its state is warmed again."""
+        slot = self._slots.get(symbol)
+        if slot is not None:
+            self._states[slot] = 0.0
