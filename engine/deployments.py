@@ -1,0 +1,42 @@
+"""Which model is in force for a signal.
+
+A deployment applies to signals that come after it in INPUT and whose ts >= its `effective_ts`.
+A model belongs to a strategy, or to a strategy and a symbol; the narrower wins.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from models.onnx_session import Model
+from streams.events import Deployment
+
+DEPLOYMENTS_KEPT = 8
+
+
+class InForce(NamedTuple):
+    """A model and since when it speaks. `model` None: the null model, nobody speaks."""
+
+    version: str
+    effective_ts: int
+    model: Model | None
+
+
+class Deployments:
+    """The last deployments of every scope, newest last in INPUT order."""
+
+    def __init__(self) -> None:
+        self._by_scope: dict[tuple[str, str | None], deque[InForce]] = {}
+
+    def add(self, deployment: Deployment, model: Model | None) -> None:
+        """Record a deployment that was read from INPUT and verified."""
+        scope = (deployment.strategy, deployment.symbol)
+        kept = self._by_scope.setdefault(scope, deque(maxlen=DEPLOYMENTS_KEPT))
+        kept.append(InForce(deployment.version, deployment.effective_ts, model))
+
+    def for_signal(self, strategy: str, symbol: str, ts: int) -> InForce | None:
+        """Return what is in force for a signal of event time `ts`, or None."""
+        for scope in ((strategy, symbol), (strategy, None)):
+            for candidate in reversed(self._by_scope.get(scope, ())):
+                if candidate.effective_ts <= ts:
+                    return candidate
+        return None

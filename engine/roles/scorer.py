@@ -1,0 +1,122 @@
+"""The scorer's role: INPUT in, answers into SCORED, dead letters into DLQ.
+
+Beside the shell's work it fetches and verifies the models that deployments name, and lets
+signals expire that have waited too long for their bar.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from engine.answer import Answer
+from engine.scorer import Scorer
+from engine.shell import Feed, Shell
+from models.artifact import Artifact
+from models.onnx_session import Model, load_model
+from models.registry import Registry
+from streams import codec, subjects, topology
+from streams.bus import Bus, Message
+from streams.clock import Clock
+from streams.errors import BusError, ModelRefused, WireError
+from streams.events import Deployment, Event, Expire
+
+ROLE = "scorer"
+EXPIRE_AFTER_S = 30.0
+FETCH_TRIES = 5
+FETCH_PAUSE_S = 0.5
+MODELS_CACHED_MAX = 32
+_S_TO_NS = 1_000_000_000
+
+log = logging.getLogger("assay.scorer")
+
+
+class ScorerRole(Shell):
+    """Runs a Scorer. `trusted_keys` are the hex public keys whose models may speak."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        core: Scorer,
+        *,
+        registry: Registry,
+        trusted_keys: tuple[str, ...],
+        clock: Clock,
+        expire_after_s: float = EXPIRE_AFTER_S,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            bus,
+            core,
+            role=ROLE,
+            feeds=(Feed(topology.INPUT),),
+            writes=(Feed(topology.SCORED), Feed(topology.DLQ)),
+            **options,
+        )
+        self._scorer = core
+        self._registry = registry
+        self._trusted_keys = trusted_keys
+        self._clock = clock
+        self._expire_after_ns = int(expire_after_s * _S_TO_NS)
+        self._waiting_since: dict[str, int] = {}
+        self._models: dict[tuple[str, str], Model] = {}
+
+    async def handle(self, event: Event, message: Message) -> list[Answer]:
+        """Step the core; a deployment's model is fetched and verified first."""
+        if not isinstance(event, Deployment):
+            return self._scorer.step(event)
+        model = await self._fetch(event) if event.digest else None
+        return self._scorer.deploy(event, model)
+
+    def refuse(self, message: Message, error: WireError) -> list[Answer]:
+        """Send what cannot be honoured to the dead letters."""
+        log.warning("refused %s: %s", message.subject, error)
+        return self._scorer.refuse(message.subject, message.payload, error)
+
+    async def tick(self) -> None:
+        """Record in INPUT that signals have waited long enough."""
+        waiting = {signal.signal_id: signal for signal in self._scorer.waiting()}
+        now_ns = self._clock.now_ns()
+        self._waiting_since = {
+            signal_id: self._waiting_since.get(signal_id, now_ns) for signal_id in waiting
+        }
+        for signal_id, since_ns in self._waiting_since.items():
+            if now_ns - since_ns >= self._expire_after_ns:
+                signal = waiting[signal_id]
+                event = Expire(signal.strategy, signal.symbol, signal_id)
+                subject = subjects.expire(signal.strategy, signal.symbol)
+                await self.bus.publish(subject, codec.encode(event), msg_id=f"expire:{signal_id}")
+                self._waiting_since[signal_id] = now_ns
+
+    async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:
+        key = (deployment.strategy, deployment.digest)
+        if key in self._models:
+            return self._models[key]
+        try:
+            model = await self._load(deployment)
+        except ModelRefused as refused:
+            log.error("model %s refused: %s", deployment.version, refused)
+            return refused
+        if len(self._models) >= MODELS_CACHED_MAX:
+            del self._models[next(iter(self._models))]
+        self._models[key] = model
+        return model
+
+    async def _load(self, deployment: Deployment) -> Model:
+        if deployment.strategy not in self._scorer.strategy_names:
+            raise ModelRefused(f"strategy {deployment.strategy!r} is not configured")
+        for _ in range(FETCH_TRIES):
+            try:
+                artifact: Artifact | None = await self._registry.get(deployment.digest)
+            except BusError as error:
+                log.warning("model %s not fetched yet: %s", deployment.version, error)
+                artifact = None
+            if artifact is not None:
+                names = self._scorer.vector_names(deployment.strategy)
+                return load_model(
+                    artifact,
+                    names,
+                    trusted_keys=self._trusted_keys,
+                    expected_digest=deployment.digest,
+                )
+            await asyncio.sleep(FETCH_PAUSE_S)
+        raise ModelRefused(f"no artefact {deployment.digest} in the object store")

@@ -1,0 +1,26 @@
+"""The strategies' role: bars of INPUT in, raw signals into INPUT."""
+
+from typing import Any
+
+from engine.shell import Feed, Shell
+from engine.strategist import Strategist
+from streams import subjects, topology
+from streams.bus import Bus
+
+ROLE = "strategies"
+
+
+def strategies_shell(bus: Bus, core: Strategist, **options: Any) -> Shell:
+    """Return the shell of the strategies' role; `options` are those of Shell.
+
+    It reads bars only, and writes behind them into the same stream.
+    """
+    shard = options.get("shard", 0)
+    return Shell(
+        bus,
+        core,
+        role=ROLE,
+        feeds=(Feed(topology.INPUT, (subjects.BARS,)),),
+        writes=(Feed(topology.INPUT, (subjects.RAW, subjects.progress(ROLE, shard))),),
+        **options,
+    )

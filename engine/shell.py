@@ -1,0 +1,221 @@
+"""The shell around a pure core: read in order, step, publish with an id, say how far it is.
+
+Position: a role reads its streams from their beginning (or from where its core's snapshot
+stands), and reads its own answers back before it publishes the first one. An answer that is
+already out is not published again, so a role can be killed at any moment and started again.
+
+The id of an answer is `<incarnation of INPUT>:<sequence>:<index>` of the message it answers, or
+`<incarnation>:<identity>` where the core names it; it is sent as Nats-Msg-Id and as a header.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.answer import Answer
+from streams import codec, subjects, topology
+from streams.bus import (
+    HEADER_ERROR,
+    HEADER_ID,
+    HEADER_ORIGIN_SEQ,
+    HEADER_ORIGIN_STREAM,
+    Bus,
+    Message,
+    Subscription,
+)
+from streams.codec import Encoding
+from streams.errors import WireError
+from streams.events import Event, Progress
+
+BATCH_TIMEOUT_S = 0.2
+BATCHES_BUFFERED_MAX = 8
+HEADER_ROLE = "Assay-Role"
+HEADER_ERROR_MAX = 512
+
+log = logging.getLogger("assay.shell")
+
+
+class Core(Protocol):
+    """A pure state machine: events in, answers out."""
+
+    @property
+    def progress_ts(self) -> int:
+        """The event time up to which everything has been said."""
+        ...
+
+    def step(self, event: Any) -> list[Answer]:
+        """Take one event and return what to publish, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A stream to read, and which of its subjects."""
+
+    stream: str
+    subjects: tuple[str, ...] = ()
+
+
+class Shell:
+    """Runs one core of one role over a bus.
+
+    `feeds` are read, in stream order each; `writes` names the feed into which the answers and
+    the role's progress go, for reading its own answers back.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        core: Core,
+        *,
+        role: str,
+        feeds: tuple[Feed, ...],
+        writes: tuple[Feed, ...],
+        shard: int = 0,
+        encoding: Encoding = "json",
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.bus = bus
+        self.core = core
+        self.role = role
+        self.shard = shard
+        self.seq = 0
+        self._feeds = feeds
+        self._writes = writes
+        self._encoding = encoding
+        self._on_ready = on_ready
+        self._incarnation = ""
+        self._already_out: set[str] = set()
+        self._progress_ts = 0
+        self._progress_seq = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; raises BusError when the bus is lost for good."""
+        self._incarnation = await self.bus.incarnation(topology.INPUT)
+        for feed in self._writes:
+            await self._read_back(feed)
+        batches: asyncio.Queue[tuple[int, list[Message]]] = asyncio.Queue(BATCHES_BUFFERED_MAX)
+        subscriptions = [await self.bus.read(f.stream, 1, f.subjects) for f in self._feeds]
+        readers = [
+            asyncio.create_task(_pump(number, subscription, batches))
+            for number, subscription in enumerate(subscriptions)
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        self._on_ready()
+        try:
+            while not stop.is_set():
+                await self._turn(batches, [*readers, stopping])
+        finally:
+            for task in (*readers, stopping):
+                task.cancel()
+            await asyncio.gather(*readers, stopping, return_exceptions=True)
+            for subscription in subscriptions:
+                await subscription.close()
+            await self.bus.flush()
+
+    async def handle(self, event: Event, message: Message) -> list[Answer]:
+        """Step the core; a role that must fetch something first overrides this."""
+        return self.core.step(event)
+
+    def refuse(self, message: Message, error: WireError) -> list[Answer]:
+        """Answer a message that is no event; a role that owns dead letters overrides this."""
+        return []
+
+    async def tick(self) -> None:
+        """Called between batches and when idle; a role with timers overrides this."""
+
+    async def _turn(
+        self,
+        batches: asyncio.Queue[tuple[int, list[Message]]],
+        watched: list[asyncio.Task[Any]],
+    ) -> None:
+        for task in watched:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise task.exception() or RuntimeError("unreachable")
+        try:
+            number, batch = await asyncio.wait_for(batches.get(), BATCH_TIMEOUT_S)
+        except TimeoutError:
+            await self.bus.flush()
+            await self._say_progress(is_idle=True)
+        else:
+            for message in batch:
+                await self._take(self._feeds[number].stream, message)
+            # `seq` is the position in the last feed: the stream that drives this role.
+            if number == len(self._feeds) - 1:
+                self.seq = batch[-1].seq
+            await self._say_progress(is_idle=False)
+        await self.tick()
+
+    async def _take(self, stream: str, message: Message) -> None:
+        try:
+            event = codec.decode(message.payload)
+            answers = await self.handle(event, message)
+        except WireError as error:
+            answers = self.refuse(message, error)
+        for index, answer in enumerate(answers):
+            await self._publish(stream, message, index, answer)
+
+    async def _publish(self, stream: str, message: Message, index: int, answer: Answer) -> None:
+        name = answer.identity or f"{message.seq}:{index}"
+        answer_id = f"{self._incarnation}:{name}"
+        if answer_id in self._already_out:
+            self._already_out.discard(answer_id)
+            return
+        headers = {HEADER_ROLE: self.role, "Assay-Id": answer_id}
+        if answer.error:
+            headers[HEADER_ERROR] = _header_text(answer.error)
+            headers[HEADER_ORIGIN_STREAM] = stream
+            headers[HEADER_ORIGIN_SEQ] = str(message.seq)
+        event = answer.event
+        payload = event if isinstance(event, bytes) else codec.encode(event, self._encoding)
+        await self.bus.send(answer.subject, payload, msg_id=answer_id, headers=headers)
+
+    async def _say_progress(self, *, is_idle: bool) -> None:
+        ts = self.core.progress_ts
+        has_moved = ts > self._progress_ts
+        if not has_moved and not (is_idle and self.seq > self._progress_seq):
+            return
+        self._progress_ts = max(ts, self._progress_ts)
+        self._progress_seq = self.seq
+        event = Progress(self.role, self.shard, self._progress_ts, self.seq)
+        await self.bus.send(subjects.progress(self.role, self.shard), codec.encode(event))
+
+    async def _read_back(self, feed: Feed) -> None:
+        """Learn which answers are out already, and how far the last progress went."""
+        last = await self.bus.last_seq(feed.stream)
+        if last == 0:
+            return
+        subscription = await self.bus.read(feed.stream, 1, feed.subjects)
+        own_progress = subjects.progress(self.role, self.shard)
+        try:
+            while batch := await subscription.next_batch(BATCH_TIMEOUT_S):
+                for message in batch:
+                    answer_id = message.headers.get(HEADER_ID, "")
+                    if message.subject == own_progress:
+                        event = codec.decode(message.payload)
+                        self._progress_ts = max(self._progress_ts, event.event_ts)
+                    elif answer_id.startswith(self._incarnation):
+                        self._already_out.add(answer_id)
+                if batch[-1].seq >= last:
+                    return
+        finally:
+            await subscription.close()
+
+
+async def _pump(
+    number: int,
+    subscription: Subscription,
+    batches: asyncio.Queue[tuple[int, list[Message]]],
+) -> None:
+    while True:
+        batch = await subscription.next_batch(BATCH_TIMEOUT_S)
+        if batch:
+            await batches.put((number, batch))
+
+
+def _header_text(text: str) -> str:
+    """A header is one line of printable ASCII."""
+    clean = text.encode("ascii", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else " " for c in clean)[:HEADER_ERROR_MAX]
