@@ -11,6 +11,7 @@ import numpy as np
 from engine import trade
 from engine.bar_book import grown
 from engine.trade import TRADE, new_trade, stop_of
+from models import kernel as kernels
 from models.compiled import load_compiled
 from streams.events import Bar, Signal
 
@@ -23,20 +24,13 @@ import numba
 from engine.trade import TRADE, advance
 
 RECORDS = numba.from_dtype(TRADE)[::1]
-PRICES = numba.types.UniTuple(numba.float64, 4)
 
 
 @numba.njit(
     numba.boolean(
         RECORDS,
-        numba.int64,
-        numba.int64,
-        numba.float64,
-        numba.float64,
-        numba.float64,
-        numba.float64,
-        numba.float64,
-        numba.float64,
+        *(numba.int64,) * 2,
+        *(numba.float64,) * 6,
     ),
     cache=True,
     error_model="numpy",
@@ -50,7 +44,7 @@ def advance_slot(trades, slot, ts, open_, high, low, close, exit_long, exit_shor
 
 def load_trade_rule() -> ModuleType:
     """Return the compiled module with `advance_slot`."""
-    return load_compiled("trade", _SOURCE, (trade,))
+    return load_compiled("trade", _SOURCE, (trade, kernels))
 
 
 class VirtualPositions:
