@@ -26,10 +26,11 @@ from streams.bus import (
     Subscription,
 )
 from streams.codec import Encoding
-from streams.errors import WireError
+from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 
 BATCH_TIMEOUT_S = 0.2
+READ_BACK_TIMEOUT_S = 30.0
 BATCHES_BUFFERED_MAX = 8
 HEADER_ROLE = "Assay-Role"
 HEADER_ERROR_MAX = 512
@@ -61,8 +62,8 @@ class Feed:
 class Shell:
     """Runs one core of one role over a bus.
 
-    `feeds` are read, in stream order each; `writes` names the feed into which the answers and
-    the role's progress go, for reading its own answers back.
+    `feeds` are read, in stream order each; `writes` names the streams into which the answers
+    and the role's progress go, for reading its own answers back.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Shell:
         *,
         role: str,
         feeds: tuple[Feed, ...],
-        writes: tuple[Feed, ...],
+        writes: tuple[str, ...],
         shard: int = 0,
         encoding: Encoding = "json",
         on_ready: Callable[[], None] = lambda: None,
@@ -94,8 +95,8 @@ class Shell:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good."""
         self._incarnation = await self.bus.incarnation(topology.INPUT)
-        for feed in self._writes:
-            await self._read_back(feed)
+        for stream in self._writes:
+            await self._read_back(stream)
         batches: asyncio.Queue[tuple[int, list[Message]]] = asyncio.Queue(BATCHES_BUFFERED_MAX)
         subscriptions = [await self.bus.read(f.stream, 1, f.subjects) for f in self._feeds]
         readers = [
@@ -182,15 +183,17 @@ class Shell:
         event = Progress(self.role, self.shard, self._progress_ts, self.seq)
         await self.bus.send(subjects.progress(self.role, self.shard), codec.encode(event))
 
-    async def _read_back(self, feed: Feed) -> None:
+    async def _read_back(self, stream: str) -> None:
         """Learn which answers are out already, and how far the last progress went."""
-        last = await self.bus.last_seq(feed.stream)
-        if last == 0:
-            return
-        subscription = await self.bus.read(feed.stream, 1, feed.subjects)
+        last = await self.bus.last_seq(stream)
+        position = 0
+        subscription = await self.bus.read(stream)
         own_progress = subjects.progress(self.role, self.shard)
         try:
-            while batch := await subscription.next_batch(BATCH_TIMEOUT_S):
+            while position < last:
+                batch = await subscription.next_batch(READ_BACK_TIMEOUT_S)
+                if not batch:
+                    raise BusError(f"{stream} stopped at {position} of {last} while reading back")
                 for message in batch:
                     answer_id = message.headers.get(HEADER_ID, "")
                     if message.subject == own_progress:
@@ -198,8 +201,7 @@ class Shell:
                         self._progress_ts = max(self._progress_ts, event.event_ts)
                     elif answer_id.startswith(self._incarnation):
                         self._already_out.add(answer_id)
-                if batch[-1].seq >= last:
-                    return
+                position = batch[-1].seq
         finally:
             await subscription.close()
 

@@ -21,6 +21,6 @@ def drift_shell(bus: Bus, core: DriftMonitor, **options: Any) -> Shell:
         core,
         role=ROLE,
         feeds=(Feed(topology.OUTCOMES),),
-        writes=(Feed(topology.DRIFT),),
+        writes=(topology.DRIFT,),
         **options,
     )

@@ -17,6 +17,6 @@ def labeller_shell(bus: Bus, core: Labeller, **options: Any) -> Shell:
         core,
         role=ROLE,
         feeds=(Feed(topology.INPUT, (subjects.BARS, subjects.TRADES)), Feed(topology.SCORED)),
-        writes=(Feed(topology.OUTCOMES),),
+        writes=(topology.OUTCOMES,),
         **options,
     )

@@ -49,7 +49,7 @@ class ScorerRole(Shell):
             core,
             role=ROLE,
             feeds=(Feed(topology.INPUT),),
-            writes=(Feed(topology.SCORED), Feed(topology.DLQ)),
+            writes=(topology.SCORED, topology.DLQ),
             **options,
         )
         self._scorer = core

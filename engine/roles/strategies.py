@@ -15,12 +15,11 @@ def strategies_shell(bus: Bus, core: Strategist, **options: Any) -> Shell:
 
     It reads bars only, and writes behind them into the same stream.
     """
-    shard = options.get("shard", 0)
     return Shell(
         bus,
         core,
         role=ROLE,
         feeds=(Feed(topology.INPUT, (subjects.BARS,)),),
-        writes=(Feed(topology.INPUT, (subjects.RAW, subjects.progress(ROLE, shard))),),
+        writes=(topology.INPUT,),
         **options,
     )
