@@ -39,9 +39,10 @@ check: $(READY) ## run the linter, the formatter, the type checker, the import c
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(READY) ## put the code into its form
+format: $(READY) ## put the code and the file map of ARCHITECTURE.md into their form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(BIN)/python -m tests.file_map
 
 .PHONY: bench
 bench: $(READY) ## run the benchmarks, beside their peers
