@@ -10,6 +10,7 @@ The id of an answer is `<incarnation of INPUT>:<sequence>:<index>` of the messag
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,9 +30,10 @@ from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 
-BATCH_TIMEOUT_S = 0.2
+IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
-BATCHES_BUFFERED_MAX = 8
+INLET_MESSAGES_MAX = 4_096
+TURN_MESSAGES_MAX = 256
 HEADER_ROLE = "Assay-Role"
 HEADER_ERROR_MAX = 512
 
@@ -88,6 +90,8 @@ class Shell:
         self._encoding = encoding
         self._on_ready = on_ready
         self._incarnation = ""
+        self._inlets: list[_Inlet] = []
+        self._arrived = asyncio.Event()
         self._already_out: set[str] = set()
         self._progress_ts = 0
         self._progress_seq = 0
@@ -97,24 +101,33 @@ class Shell:
         self._incarnation = await self.bus.incarnation(topology.INPUT)
         for stream in self._writes:
             await self._read_back(stream)
-        batches: asyncio.Queue[tuple[int, list[Message]]] = asyncio.Queue(BATCHES_BUFFERED_MAX)
         subscriptions = [await self.bus.read(f.stream, 1, f.subjects) for f in self._feeds]
-        readers = [
-            asyncio.create_task(_pump(number, subscription, batches))
-            for number, subscription in enumerate(subscriptions)
+        self._inlets = [_Inlet(feed.stream, self._arrived) for feed in self._feeds]
+        pumps = [
+            asyncio.create_task(inlet.pump(subscription))
+            for inlet, subscription in zip(self._inlets, subscriptions, strict=True)
         ]
-        stopping = asyncio.create_task(stop.wait())
         self._on_ready()
         try:
             while not stop.is_set():
-                await self._turn(batches, [*readers, stopping])
+                for pump in pumps:
+                    if pump.done():
+                        pump.result()
+                await self._turn()
         finally:
-            for task in (*readers, stopping):
-                task.cancel()
-            await asyncio.gather(*readers, stopping, return_exceptions=True)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
             for subscription in subscriptions:
                 await subscription.close()
             await self.bus.flush()
+
+    def is_held(self, feed: int) -> bool:
+        """Return whether feed number `feed` has to wait for the others.
+
+        A role whose feeds must stay close together overrides this.
+        """
+        return False
 
     async def handle(self, event: Event, message: Message) -> list[Answer]:
         """Step the core; a role that must fetch something first overrides this."""
@@ -127,27 +140,37 @@ class Shell:
     async def tick(self) -> None:
         """Called between batches and when idle; a role with timers overrides this."""
 
-    async def _turn(
-        self,
-        batches: asyncio.Queue[tuple[int, list[Message]]],
-        watched: list[asyncio.Task[Any]],
-    ) -> None:
-        for task in watched:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                raise task.exception() or RuntimeError("unreachable")
-        try:
-            number, batch = await asyncio.wait_for(batches.get(), BATCH_TIMEOUT_S)
-        except TimeoutError:
-            await self.bus.flush()
-            await self._say_progress(is_idle=True)
-        else:
-            for message in batch:
-                await self._take(self._feeds[number].stream, message)
-            # `seq` is the position in the last feed: the stream that drives this role.
-            if number == len(self._feeds) - 1:
-                self.seq = batch[-1].seq
+    async def _turn(self) -> None:
+        taken = sum([await self._drain(n) for n in range(len(self._inlets))])
+        if not taken and any(inlet.messages for inlet in self._inlets):
+            # Every feed waits for another: the last, which drives the role, goes on by one.
+            taken = await self._drain(len(self._inlets) - 1, at_most=1, despite_hold=True)
+        if taken:
             await self._say_progress(is_idle=False)
+            await asyncio.sleep(0)
+        else:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), IDLE_S)
+            except TimeoutError:
+                await self.bus.flush()
+                await self._say_progress(is_idle=True)
         await self.tick()
+
+    async def _drain(
+        self, number: int, at_most: int = TURN_MESSAGES_MAX, *, despite_hold: bool = False
+    ) -> int:
+        """Take the messages of one feed, until it is empty or held; return how many."""
+        inlet = self._inlets[number]
+        is_last = number == len(self._inlets) - 1
+        taken = 0
+        while taken < at_most and inlet.messages and (despite_hold or not self.is_held(number)):
+            message = inlet.take()
+            await self._take(inlet.stream, message)
+            if is_last:
+                self.seq = message.seq
+            taken += 1
+        return taken
 
     async def _take(self, stream: str, message: Message) -> None:
         try:
@@ -206,15 +229,29 @@ class Shell:
             await subscription.close()
 
 
-async def _pump(
-    number: int,
-    subscription: Subscription,
-    batches: asyncio.Queue[tuple[int, list[Message]]],
-) -> None:
-    while True:
-        batch = await subscription.next_batch(BATCH_TIMEOUT_S)
-        if batch:
-            await batches.put((number, batch))
+class _Inlet:
+    """The messages of one feed that have arrived and wait to be taken."""
+
+    def __init__(self, stream: str, arrived: asyncio.Event) -> None:
+        self.stream = stream
+        self.messages: deque[Message] = deque()
+        self._arrived = arrived
+        self._has_room = asyncio.Event()
+
+    def take(self) -> Message:
+        if len(self.messages) <= INLET_MESSAGES_MAX:
+            self._has_room.set()
+        return self.messages.popleft()
+
+    async def pump(self, subscription: Subscription) -> None:
+        while True:
+            if len(self.messages) >= INLET_MESSAGES_MAX:
+                self._has_room.clear()
+                await self._has_room.wait()
+            batch = await subscription.next_batch(IDLE_S)
+            if batch:
+                self.messages += batch
+                self._arrived.set()
 
 
 def _header_text(text: str) -> str:
