@@ -3,9 +3,10 @@
 Columns by name, in any order and case: Date, Time, Date and Time, Datetime or Timestamp; Open,
 High, Low, Close; Volume; Symbol or Ticker where a file holds several. That covers plain exports,
 yfinance (with its three header lines too), Stooq (`<TICKER>,<PER>,<DATE>,…`) and MetaTrader
-(`<DATE> <TIME> … <TICKVOL>` with tabs, whose tick volume is preferred; or without a header: date, time,
-open, high, low, close, volume). Separators: comma, semicolon (decimals may then be commas), tab.
-Prices are taken as they stand: an adjusted close is ignored. Rows in errors are lines of the file.
+(`<DATE> <TIME> … <TICKVOL>` with tabs, whose tick volume is preferred; or without a header:
+date, time, open, high, low, close, volume). Separators: comma, semicolon (decimals may then be
+commas), tab. Prices are taken as they stand: an adjusted close is ignored. Rows in errors are
+lines of the file.
 """
 
 from pathlib import Path
@@ -75,6 +76,8 @@ def _read_file(file: Path, settings: SourceSettings) -> pl.DataFrame:
         raise DataError(f"{file} cannot be read as CSV: {error}") from error
     raw = raw.select(pl.nth(i).alias(name) for name, i in layout.columns.items())
     raw = raw.with_row_index(ROW, offset=layout.header_lines + 1)
+    # Blank lines, as at a file's end, are no bars.
+    raw = raw.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
     label = parse_stamps(_stamp_text(raw), settings.timezone, is_label=is_daily(settings.interval))
     _refuse_null(label, _stamp_text(raw), raw, file, "time", f"a time in {settings.timezone}")
     numbers = [_number(raw, name, file, layout.delimiter) for name in VALUES]
