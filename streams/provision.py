@@ -1,0 +1,120 @@
+"""Makes the streams, buckets and object stores of `streams.topology` on a NATS server.
+
+Running it again changes nothing. A stream that is there with other settings is an error: to
+change it is a decision about the data in it.
+"""
+
+from typing import Any
+
+from streams import topology
+from streams.errors import BusError
+from streams.jetstream import JetStream, JetStreamError
+from streams.topology import StreamSpec
+
+STREAM_BYTES_MAX = 8 * 1024**3
+DLQ_BYTES_MAX = 256 * 1024**2
+BUCKET_BYTES_MAX = 64 * 1024**2
+STORE_BYTES_MAX = 4 * 1024**3
+KEY_HISTORY = 16
+_NOT_FOUND = 10059
+_NS = 1_000_000_000
+# Settings that decide what is kept and who hears it; the rest may be tuned on the server.
+_COMPARED = (
+    "subjects",
+    "retention",
+    "storage",
+    "discard",
+    "duplicate_window",
+    "max_msgs_per_subject",
+    "republish",
+)
+
+
+async def provision(jetstream: JetStream, *, replicas: int = 1) -> None:
+    """Make what is missing. Raises BusError naming a stream whose settings differ."""
+    for config in configs(replicas):
+        await _ensure(jetstream, config)
+
+
+async def remove_all(jetstream: JetStream) -> None:
+    """Delete everything `provision` makes, with all its content: for tests."""
+    for config in configs(1):
+        try:
+            await jetstream.call(f"STREAM.DELETE.{config['name']}")
+        except JetStreamError as error:
+            if error.err_code != _NOT_FOUND:
+                raise
+
+
+def configs(replicas: int) -> list[dict[str, Any]]:
+    """Return the server's configuration of every stream, bucket and object store."""
+    streams = [_stream(spec) for spec in topology.STREAMS]
+    buckets = [_bucket(name) for name in topology.BUCKETS]
+    stores = [_store(name) for name in topology.STORES]
+    return [{**config, "num_replicas": replicas} for config in streams + buckets + stores]
+
+
+def _stream(spec: StreamSpec) -> dict[str, Any]:
+    config = {
+        "name": spec.name,
+        "subjects": list(spec.subjects),
+        "retention": "workqueue" if spec.work_queue else "limits",
+        "storage": "file",
+        "duplicate_window": topology.DEDUP_WINDOW_S * _NS,
+        # A full stream refuses what is new: what was acknowledged is never dropped. Dead
+        # letters are the exception, or a flood of them would stop the roles.
+        "max_bytes": STREAM_BYTES_MAX,
+        "discard": "new",
+        "allow_direct": True,
+    }
+    if spec.name == topology.DLQ:
+        config |= {"max_bytes": DLQ_BYTES_MAX, "discard": "old"}
+    if spec.republish is not None:
+        config["republish"] = {"src": spec.republish[0], "dest": spec.republish[1]}
+    return config
+
+
+def _bucket(name: str) -> dict[str, Any]:
+    return {
+        "name": f"KV_{name}",
+        "subjects": [f"$KV.{name}.>"],
+        "storage": "file",
+        "max_msgs_per_subject": KEY_HISTORY,
+        "max_bytes": BUCKET_BYTES_MAX,
+        "discard": "new",
+        "allow_rollup_hdrs": True,
+        "allow_direct": True,
+        "deny_delete": True,
+    }
+
+
+def _store(name: str) -> dict[str, Any]:
+    return {
+        "name": f"OBJ_{name}",
+        "subjects": [f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        "storage": "file",
+        "max_bytes": STORE_BYTES_MAX,
+        "discard": "new",
+        "allow_rollup_hdrs": True,
+        "allow_direct": True,
+    }
+
+
+async def _ensure(jetstream: JetStream, config: dict[str, Any]) -> None:
+    name = config["name"]
+    try:
+        state = await jetstream.stream_state(name)
+    except JetStreamError as error:
+        if error.err_code != _NOT_FOUND:
+            raise
+        await jetstream.call(f"STREAM.CREATE.{name}", config)
+        return
+    for key in _COMPARED:
+        wanted, found = config.get(key), state.config.get(key)
+        if key == "subjects":
+            wanted, found = sorted(wanted or ()), sorted(found or ())
+        if (wanted is not None or key == "republish") and wanted != found:
+            raise BusError(
+                f"stream {name} is there with {key} = {found}, Assay needs {wanted}: use another "
+                "server or account, or change the stream with the nats command after a backup"
+            )
