@@ -1,6 +1,9 @@
 """What a feature declares about itself."""
 
+import math
 from dataclasses import dataclass
+
+FORGOTTEN = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +19,23 @@ class Feature:
     name: str
     warm_up: int
     convergence: int
+
+
+def window(name: str, bars: int) -> Feature:
+    """Return a feature of the last `bars` bars: it has converged once it is there.
+
+    >>> window("return_1", 2)
+    Feature(name='return_1', warm_up=2, convergence=2)
+    """
+    return Feature(name, bars, bars)
+
+
+def forgetting_bars(decay: float) -> int:
+    """Return after how many bars a recursion that keeps `decay` per bar has forgotten its start.
+
+    It has when FORGOTTEN of the start is left.
+
+    >>> forgetting_bars(0.5)
+    27
+    """
+    return math.ceil(math.log(FORGOTTEN) / math.log(decay))
