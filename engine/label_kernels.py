@@ -5,6 +5,7 @@ A ring holds the last RING_BARS bars of one series, the n-th bar ever seen at n 
 """
 
 import sys
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -163,6 +164,7 @@ walk = compiled(_walk, RING, INT, INT, TRADES, INT)
 '''
 
 
+@lru_cache(maxsize=1)
 def load_label_kernels() -> ModuleType:
     """Return the compiled module with `push_bar`, `find_bar` and `walk`."""
     return load_compiled("labels", _SOURCE, (sys.modules[__name__], trade, indicators, kernels))

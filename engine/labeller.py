@@ -24,7 +24,7 @@ import msgspec
 from engine.answer import Answer
 from engine.bar_book import BarBook
 from engine.bar_intake import new_bars
-from engine.label_kernels import RING_BARS
+from engine.label_kernels import RING_BARS, load_label_kernels
 from engine.label_rule import LabelRule, label_rules
 from engine.label_series import BEYOND_RING, NO_BAR, WAITS, Closed, LabelSeries
 from engine.real_trades import RealTrades
@@ -57,6 +57,8 @@ class Labeller:
         self._owns = owns
         self._waits_for_scorer = waits_for_scorer
         self._rules = label_rules(settings)
+        # Compiled before the first bar, not on it.
+        load_label_kernels()
         self._bars = BarBook()
         self._series: dict[Key, LabelSeries] = {}
         self._waiting: dict[Key, dict[int, list[tuple[Scored, LabelRule]]]] = {}
@@ -92,8 +94,12 @@ class Labeller:
 
     @property
     def answers_too_far_ahead(self) -> bool:
-        """Whether half as many signals wait for bars as may: SCORED should wait for INPUT."""
-        return self._waiting_count > PENDING_SIGNALS_MAX // 2
+        """Whether half as many signals wait for bars as may: SCORED should wait for INPUT.
+
+        Never at once with `bars_too_far_ahead`: one of the two streams can always move.
+        """
+        is_full = self._waiting_count > PENDING_SIGNALS_MAX // 2
+        return is_full and not self.bars_too_far_ahead
 
     def step(self, event: Event) -> list[Answer]:
         """Take one event of INPUT or SCORED and return the outcomes to publish.
@@ -129,8 +135,7 @@ class Labeller:
         return answers
 
     def _on_reset(self, event: Reset) -> list[Answer]:
-        for _ in self._bars.reset(event):
-            pass
+        self._bars.reset(event)
         for (symbol, _), series in self._series.items():
             if symbol == event.symbol:
                 dropped = series.reset()

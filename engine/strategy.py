@@ -14,7 +14,6 @@ that looks at the history, moves its state and writes its decision of this close
 `out` arrives as (0, 0, NaN, 0, 0). A strategy knows nothing of positions.
 """
 
-import difflib
 import importlib
 import pkgutil
 from functools import lru_cache
@@ -26,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import strategies
+from engine.settings import EXTERNAL
 from models.compiled import load_compiled
 from models.history import HISTORY_SIZE
 from streams.errors import ConfigError
+from streams.strict import decode_strict, nearest
 
 ENTRY_SIDE, SCORE, STOP_PRICE, EXIT_LONG, EXIT_SHORT, ATR = range(6)
 DECISION_SIZE = 6
@@ -107,10 +108,7 @@ class Strategy:
 
     def decode_params(self, values: dict[str, Any], path: str) -> msgspec.Struct:
         """Return the typed parameters. Raises ConfigError that names `path` and the range."""
-        try:
-            return msgspec.convert(values, self.params_type)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {error}") from None
+        return decode_strict(values, self.params_type, path)
 
     def vector(self, params: msgspec.Struct) -> Floats:
         """Return the parameters as float64, in field order."""
@@ -128,10 +126,7 @@ def load_strategy(name: str) -> Strategy:
     """Return a strategy, compiled on its first use. Raises ConfigError for an unknown one."""
     names = strategy_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        allowed = ", ".join(names)
-        raise ConfigError(f"strategy kind must be one of {allowed} or external, was {name!r}{hint}")
+        raise ConfigError(f"strategy kind was {name!r}{nearest(name, (*names, EXTERNAL))}")
     return Strategy(name, importlib.import_module(f"{strategies.__name__}.{name}"))
 
 

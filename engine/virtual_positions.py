@@ -4,6 +4,7 @@ Positions follow the strategy's own exits, stop and maximum hold, however its si
 labelled: the label must not decide which signals there are.
 """
 
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -42,6 +43,7 @@ def advance_slot(trades, slot, ts, open_, high, low, close, exit_long, exit_shor
 '''
 
 
+@lru_cache(maxsize=1)
 def load_trade_rule() -> ModuleType:
     """Return the compiled module with `advance_slot`."""
     return load_compiled("trade", _SOURCE, (trade, kernels))
