@@ -1,0 +1,65 @@
+"""A small ONNX graph under construction, the same bytes whenever it is built the same way."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+INPUT_NAME = "features"
+OUTPUT_NAME = "probability"
+GRAPH_NAME = "assay"
+IR_VERSION = 8
+OPSET = 15
+OPSET_ML = 1
+
+
+class Graph:
+    """Nodes from `features` float32[n, `width`] to `probability` float32[n, 1].
+
+    Names are counted, nothing of the building process (versions, times) is written.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: NDArray[np.floating[Any]]) -> str:
+        """Add a float32 constant and return its name."""
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(value.astype(np.float32), name))
+        return name
+
+    def node(self, op_type: str, *inputs: str, output: str = "") -> str:
+        """Add a node of the standard domain with one output and return the output's name."""
+        name = output or f"value_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op_type, inputs, [name], name=f"{op_type}_{name}"))
+        return name
+
+    def adopt(self, node: onnx.NodeProto, *inputs: str) -> str:
+        """Add a copy of another graph's node of one output, wired to `inputs`."""
+        name = f"value_{len(self._nodes)}"
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        del copy.input[:], copy.output[:]
+        copy.input.extend(inputs)
+        copy.output.append(name)
+        copy.name = f"{node.op_type}_{name}"
+        self._nodes.append(copy)
+        return name
+
+    def build(self) -> bytes:
+        """Return the checked, serialised model. The last node must output `probability`."""
+        features = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, [None, self.width])
+        probability = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, [None, 1])
+        graph = helper.make_graph(
+            self._nodes, GRAPH_NAME, [features], [probability], self._constants
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+        model = helper.make_model(
+            graph, producer_name="assay", ir_version=IR_VERSION, opset_imports=opsets
+        )
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString(deterministic=True))

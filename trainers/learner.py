@@ -1,0 +1,75 @@
+"""What a learner is: one file under `trainers/learners/`, its filename its config name.
+
+A learner file holds one function:
+
+    fit(x: float32[n, k], y: int8[n], weights: float64[n], *, seed: int, threads: int) -> Fitted
+
+It is given complete rows of both classes, sees nothing else, and is deterministic: the same
+arguments give the same model, bit for bit. What it returns names the library's own arithmetic
+(`margin`) and the same arithmetic as an ONNX node (`add_margin`); the exporter proves that the
+two agree. Calibration is not the learner's business: a margin needs only to rise with the
+probability.
+"""
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.errors import ConfigError
+from streams.strict import nearest
+from trainers import learners
+from trainers.graph import Graph
+
+NULL = "constant"
+
+
+class Fitted(Protocol):
+    """A fitted model of margins."""
+
+    def margin(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the margins of x[n, k], float64[n], in the library's own arithmetic."""
+        ...
+
+    def add_margin(self, graph: Graph, features: str) -> str:
+        """Add nodes that turn `features` float32[n, k] into margins float32[n, 1].
+
+        Returns the name of the tensor that holds them.
+        """
+        ...
+
+    def edges(self) -> list[tuple[int, float]]:
+        """Return (column, value) of every point at which the margin jumps; [] where smooth."""
+        ...
+
+
+class Learner(Protocol):
+    """A learner's module."""
+
+    def fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.int8],
+        weights: NDArray[np.float64],
+        *,
+        seed: int,
+        threads: int,
+    ) -> Fitted:
+        """Fit the learner to weighted samples."""
+        ...
+
+
+@cache
+def learner_names() -> tuple[str, ...]:
+    """Return the names of all learners, sorted."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(learners.__path__)))
+
+
+def load_learner(name: str) -> Learner:
+    """Return the learner called `name`; raises ConfigError that names the nearest."""
+    if name not in learner_names():
+        raise ConfigError(f"learner {name!r} is not known{nearest(name, learner_names())}")
+    return cast(Learner, importlib.import_module(f"{learners.__name__}.{name}"))

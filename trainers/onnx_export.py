@@ -1,0 +1,74 @@
+"""From a fitted learner and its calibration to one ONNX graph, with proof that they agree."""
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from streams.errors import ModelError
+from trainers.calibration import Calibration
+from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
+from trainers.learner import Fitted
+
+DIFFERENCE_MAX = 1e-6
+PROOF_EDGES_MAX = 4_000
+
+
+def export(fitted: Fitted, calibration: Calibration, width: int) -> bytes:
+    """Return the ONNX bytes of "features" float32[n, width] -> "probability" float32[n, 1].
+
+    The calibrator is part of the graph. The same arguments give the same bytes.
+    """
+    graph = Graph(width)
+    margin = fitted.add_margin(graph, INPUT_NAME)
+    scaled = graph.node("Mul", margin, graph.constant(np.array([calibration.slope])))
+    logit = graph.node("Add", scaled, graph.constant(np.array([calibration.intercept])))
+    graph.node("Sigmoid", logit, output=OUTPUT_NAME)
+    return graph.build()
+
+
+def native(fitted: Fitted, calibration: Calibration, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probabilities of x[n, k] in the learner's own arithmetic, float64[n]."""
+    return calibration.probability(fitted.margin(x))
+
+
+def run_rows(onnx_bytes: bytes, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the graph's probabilities of x[n, k], row by row as the scorer asks, float64[n]."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    session = onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+    outputs = [session.run([OUTPUT_NAME], {INPUT_NAME: row[None]})[0].item() for row in x]
+    return np.array(outputs, dtype=np.float64)
+
+
+def proof_rows(fitted: Fitted, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `rows` and, for every edge of the model, rows on it and one ulp to each side."""
+    edges = fitted.edges()
+    step = max(1, -(-len(edges) // PROOF_EDGES_MAX))
+    chosen = edges[::step]
+    placed = np.repeat(rows[np.arange(len(chosen)) % rows.shape[0]], 3, axis=0)
+    for number, (column, value) in enumerate(chosen):
+        edge = np.float32(value)
+        sides = (np.nextafter(edge, np.float32(s)) for s in (-np.inf, np.inf))
+        placed[3 * number : 3 * number + 3, column] = (edge, *sides)
+    return np.concatenate((rows, placed))
+
+
+def prove(
+    onnx_bytes: bytes, fitted: Fitted, calibration: Calibration, rows: NDArray[np.float32]
+) -> float:
+    """Return the largest |native - ONNX| over `rows` and the model's edges.
+
+    Raises ModelError above 1e-6: a model that is served otherwise than it was trained must not
+    leave the house.
+    """
+    checked = proof_rows(fitted, rows)
+    difference = np.abs(run_rows(onnx_bytes, checked) - native(fitted, calibration, checked))
+    worst = float(difference.max())
+    if not worst <= DIFFERENCE_MAX:
+        raise ModelError(
+            f"the ONNX graph must agree with the learner to {DIFFERENCE_MAX}, differs by {worst} "
+            f"on row {int(difference.argmax())} of {checked.shape[0]}: do not deploy it"
+        )
+    return worst

@@ -1,0 +1,48 @@
+"""What the trainer may be told: samples, folds, learners, the gate's rules and the delay."""
+
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Alpha = Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+SAMPLES_MIN = 50
+
+
+class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a challenger is promoted.
+
+    `alpha` is the one-sided level of the paired log-loss test. `outcomes_min` and `class_min`
+    are what the window must hold at least. `margin_nats` is how much worse per outcome a
+    challenger may be than the champion, with confidence 1 - alpha, after a confirmed drift.
+    """
+
+    alpha: Alpha = 0.10
+    outcomes_min: Annotated[int, msgspec.Meta(ge=20)] = 200
+    class_min: Annotated[int, msgspec.Meta(ge=5)] = 50
+    margin_nats: NotNegative = 0.01
+
+
+class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model is trained and judged.
+
+    `min_samples` training samples are needed to train at all; below `warn_samples` the verdict
+    says that the sample is small. `gate_share` is the newest share of the samples, on which
+    nothing is fitted and the challenger is judged. `embargo_days` keeps further distance between
+    training labels and the window. A model takes effect `delay_days` of event time after its
+    request.
+    """
+
+    learners: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("lightgbm", "logistic")
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 7
+    threads: Count = 1
+    folds: Annotated[int, msgspec.Meta(ge=2, le=20)] = 5
+    min_samples: Annotated[int, msgspec.Meta(ge=SAMPLES_MIN)] = SAMPLES_MIN
+    warn_samples: Count = 500
+    gate_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.3
+    embargo_days: NotNegative = 0.0
+    delay_days: NotNegative = 10.0
+    gate: GateSettings = GateSettings()
