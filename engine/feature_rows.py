@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bar_book import AS_OF_BARS_MAX, Series, grown
+from models.context import CONTEXT_SIZE
 from models.feature_set import FeatureSet
 from streams.events import Bar
 from streams.session import Session
@@ -23,7 +24,7 @@ class FeatureRows:
         self._states = features.new_states(INITIAL_SERIES)
         width = len(features.names)
         self._rows = np.full((INITIAL_SERIES, AS_OF_BARS_MAX, width), np.nan, dtype=np.float32)
-        self._context = np.zeros(1, dtype=np.float64)
+        self._context = np.zeros(CONTEXT_SIZE, dtype=np.float64)
 
     def update(self, series: Series, bar: Bar) -> None:
         """Compute the row of `bar`, which `series` has just accepted."""

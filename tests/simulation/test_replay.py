@@ -1,0 +1,84 @@
+"""Replay, backtest and a second replay say the same, byte for byte."""
+
+import pytest
+from tests.models.tiny_model import tiny_artifact
+from tests.simulation.stage import (
+    STRATEGIES,
+    backtest,
+    deploy,
+    everything_said,
+    playing,
+    replay,
+    roles_over,
+    sample_instants,
+)
+
+from models.signing import load_or_create_signing_key
+from streams.broker import EmbeddedBroker
+from streams.memory_bus import MemoryBus
+from streams.nats_bus import NatsBus
+from streams.provision import provision
+
+FEATURES = ("ibs", "rsi_14", "return_5", "signal_score")
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    return load_or_create_signing_key(tmp_path_factory.mktemp("keys"))
+
+
+def artifacts(key):
+    return [
+        tiny_artifact(FEATURES, (0.8, -0.01, 3.0, 0.5), -0.3, strategy=s.name, signer=key)
+        for s in STRATEGIES
+    ]
+
+
+async def replayed(buses, key, instants):
+    """Replay with one deployment per strategy, the second in force from the middle."""
+    main = buses[-1]
+    deployed = []
+    for number, artifact in enumerate(artifacts(key)):
+        effective_ts = instants[len(instants) // 2 * number][0].ts
+        strategy = STRATEGIES[number].name
+        deployed.append((await deploy(main, artifact, strategy, effective_ts), artifact))
+    async with playing(roles_over(buses[:3], (key.public_hex,), STRATEGIES)):
+        await replay(main, instants)
+    return await everything_said(main), deployed
+
+
+async def nats_buses(folder, count):
+    broker = EmbeddedBroker.start(folder)
+    buses = [await NatsBus.connect(broker.url, name=f"test-{n}") for n in range(count)]
+    await provision(buses[0].jetstream)
+    return broker, buses
+
+
+@pytest.mark.broker
+async def test_replay_through_the_broker_equals_the_backtest_bit_for_bit(tmp_path, key):
+    instants = sample_instants("2005-01-01", "2008-12-31")
+    broker, buses = await nats_buses(tmp_path, 4)
+    try:
+        streamed, deployed = await replayed(buses, key, instants)
+    finally:
+        for bus in buses:
+            await bus.close()
+        broker.stop()
+    offline = backtest(instants, deployed, (key.public_hex,))
+    assert sorted(streamed) == sorted(offline)
+    for subject, payloads in offline.items():
+        assert streamed[subject] == payloads, subject
+    assert sum(len(v) for s, v in offline.items() if s.startswith("outcomes.")) > 100
+    spoken = [p for s, v in offline.items() if s.startswith("signals.scored") for p in v]
+    assert any(b'"probability":0.' in payload for payload in spoken)
+
+
+async def test_two_replays_publish_the_same_bytes(key):
+    instants = sample_instants("2007-01-01", "2009-12-31")
+    store = [MemoryBus(), MemoryBus()]
+    said = [
+        (await replayed([bus.handle(), bus.handle(), bus.handle(), bus], key, instants))[0]
+        for bus in store
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) > 10
