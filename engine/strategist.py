@@ -71,8 +71,9 @@ class Strategist:
     def _on_reset(self, event: Reset) -> None:
         self._bars.reset(event)
         for runner, positions in self._desks:
-            positions.drop(runner.slot_of(event.symbol))
-            runner.reset(event.symbol)
+            slot = runner.reset(event.symbol)
+            if slot is not None:
+                positions.drop(slot)
 
 
 def _signal(strategy: str, bar: Bar, side: int, score: float, stop: float) -> Signal:

@@ -65,8 +65,9 @@ class StrategyRunner:
         decision: list[float] = self._out.tolist()
         return decision
 
-    def reset(self, symbol: str) -> None:
-        """Forget a symbol's history: its state is warmed again."""
+    def reset(self, symbol: str) -> int | None:
+        """Forget a symbol's history; return its slot, None where it never had a bar."""
         slot = self._slots.get(symbol)
         if slot is not None:
             self._states[slot] = 0.0
+        return slot

@@ -5,13 +5,13 @@ INPUT and SCORED are two streams, each in order; nothing says how they meet at t
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.labelling import FREE, answer_to, wire
-from tests.engine.market import random_bars, signal_on
 
 from engine.labeller import Labeller
 from engine.settings import LabelSettings, StrategySettings
 from engine.strategist import Strategist
 from streams.events import Bar, Reset, Scored
+from tests.engine.labelling import FREE, answer_to, wire
+from tests.engine.market import random_bars, signal_on
 
 STRATEGIES = (
     StrategySettings(
@@ -63,9 +63,9 @@ def merge(bars_in: list, scored: list, runs: list[int]) -> list:
     sources = [list(reversed(bars_in)), list(reversed(scored))]
     turn = 0
     while sources[0] and sources[1]:
-        for _ in range(runs[turn % len(runs)]):
-            if sources[turn % 2]:
-                merged.append(sources[turn % 2].pop())
+        source, run = sources[turn % 2], runs[turn % len(runs)]
+        merged += source[: -run - 1 : -1]
+        del source[-run:]
         turn += 1
     return merged + sources[0][::-1] + sources[1][::-1]
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.engine.labelling import EXTERNAL, FREE, answer_to, answered, bar, outcomes
-from tests.engine.market import random_bars
 
 from engine import labeller as labeller_module
 from engine.indicators import ATR_BARS
@@ -13,6 +11,8 @@ from engine.settings import CostSettings, LabelSettings, StrategySettings
 from engine.strategist import Strategist
 from engine.strategy import ATR, load_strategy
 from streams.events import Progress, Reset, Scored
+from tests.engine.labelling import EXTERNAL, FREE, answer_to, answered, bar, outcomes
+from tests.engine.market import random_bars
 
 QUIET = (100.0, 102.0, 98.0, 101.0)
 
@@ -73,20 +73,21 @@ def test_without_a_stop_the_risk_is_a_multiple_of_atr_as_of_the_signals_bar():
     assert (outcome.exit_price, outcome.exit_reason, outcome.r_multiple) == (96.0, "stop", -1.0)
 
 
-def test_the_labellers_atr_is_the_strategies():
-    """Bit for bit, so that a stop drawn here is the stop drawn there."""
+@pytest.mark.parametrize("reset_at", [0, 5, 30])
+def test_the_labellers_atr_is_the_strategies(reset_at):
+    """Bit for bit, so that a stop drawn here is the stop drawn there; anew after a reset."""
     strategy = load_strategy("breakout")
-    states = strategy.new_states(1)
-    labeller = Labeller((EXTERNAL,))
     vector = strategy.vector(strategy.decode_params({}, "params"))
-    buffer = np.zeros(6)
-    for i, one in enumerate(random_bars(count=3 * ATR_BARS)):
-        strategy.update(
-            states, 0, one.ts, one.open, one.high, one.low, one.close, one.volume, vector, buffer
-        )
+    states, out = strategy.new_states(1), np.zeros(6)
+    labeller = Labeller((EXTERNAL,))
+    for i, one in enumerate(random_bars(count=4 * ATR_BARS)):
+        if i == reset_at:
+            states[:] = 0.0
+            feed(labeller, Reset("AAA", one.ts, "split"))
+        prices = (one.open, one.high, one.low, one.close, one.volume)
+        strategy.update(states, 0, one.ts, *prices, vector, out)
         feed(labeller, one)
-        series = labeller._series[("AAA", "1d")]
-        assert series.atr_at(i) == buffer[ATR]
+        assert labeller._series[("AAA", "1d")].atr_at(i) == out[ATR]
 
 
 def test_many_trades_of_a_series_are_open_at_once():

@@ -2,12 +2,12 @@
 
 import msgspec
 import pytest
-from tests.engine.labelling import EXTERNAL, answered, bar, outcomes
 
 from engine import real_trades
 from engine.labeller import Labeller
 from streams.errors import WireError
 from streams.events import Trade
+from tests.engine.labelling import EXTERNAL, answered, bar, outcomes
 
 QUIET = (100.0, 102.0, 98.0, 101.0)
 TRADE = Trade("s1", 20, 30, 101.0, 104.0, 10.0, 25.0, True)

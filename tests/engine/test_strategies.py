@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.market import random_bars
 
 from engine.strategy import (
     DECISION_SIZE,
@@ -17,6 +16,7 @@ from engine.strategy import (
     strategy_names,
 )
 from streams.errors import ConfigError
+from tests.engine.market import random_bars
 from tests.house import ROOT
 
 NAMES = strategy_names()

@@ -2,7 +2,6 @@
 
 import polars as pl
 import pytest
-from tests.engine.market import DAY_NS, random_bars
 
 from engine.settings import StrategySettings
 from engine.strategist import Strategist, signal_id_of
@@ -10,6 +9,7 @@ from streams.columns import pack_bars
 from streams.errors import ConfigError
 from streams.events import Bar, Reset, Signal
 from streams.validation import check_signal
+from tests.engine.market import DAY_NS, random_bars
 from tests.house import ROOT
 
 RSI2 = StrategySettings(
@@ -110,6 +110,11 @@ def test_a_reset_forgets_history_and_position():
     assert strategist.step(Reset("AAA", bars[199].ts, "split")) == []
     after = signals(strategist, bars[200:])
     assert after == signals(Strategist((RSI2, BREAKOUT)), bars[200:])
+
+
+def test_a_reset_of_a_symbol_that_never_had_a_bar_is_nothing():
+    strategist = Strategist((RSI2,))
+    assert strategist.step(Reset("ZZZ", 1, "split")) == []
 
 
 def test_progress_is_the_newest_instant_that_is_complete():
