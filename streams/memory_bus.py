@@ -22,7 +22,6 @@ from streams.memory_queue import MemoryWorkQueue
 from streams.memory_store import Listener, MemoryStore, StoredStream
 from streams.wildcard import check_subject, matches
 
-_NO_HEADERS: Mapping[str, str] = {}
 SENDS_PER_YIELD = 256
 
 
@@ -63,7 +62,7 @@ class MemoryBus:
         """Store a message and return its stream sequence."""
         self._check_open()
         _check_message(subject, payload)
-        seq, stored = self._store.store(subject, payload, msg_id, headers or _NO_HEADERS)
+        seq, stored = self._store.store(subject, payload, msg_id, headers)
         # As on NATS, plain listeners of the subject also hear a repeat that is not stored.
         self._deliver(subject, payload)
         if stored is not None:

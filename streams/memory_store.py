@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from streams.bus import HEADER_ID, KeyEntry, Message
+from streams.bus import KeyEntry, Message
 from streams.clock import Clock
 from streams.errors import BusError, ConflictError
+from streams.headers import clean
 from streams.topology import BUCKETS, DEDUP_WINDOW_S, STORES, STREAMS, StreamSpec
 from streams.wildcard import matches
 
@@ -107,16 +108,16 @@ class MemoryStore:
         return self.objects[name]
 
     def store(
-        self, subject: str, payload: bytes, msg_id: str | None, headers: Mapping[str, str]
+        self, subject: str, payload: bytes, msg_id: str | None, extra: Mapping[str, str] | None
     ) -> tuple[int, Message | None]:
         """Return the sequence, and the message unless it repeats `msg_id`."""
         stream = self._route(subject)
+        headers = clean(extra, msg_id) or {}
         now_ns = self.clock.now_ns()
         if msg_id is not None:
             seq = stream.remembered(msg_id, now_ns)
             if seq:
                 return seq, None
-            headers = {HEADER_ID: msg_id, **headers}
         message = stream.add(Message(subject, bytes(payload), 0, now_ns, headers))
         if msg_id is not None:
             stream.ids.pop(msg_id, None)

@@ -12,8 +12,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from streams.broker_binary import check_version, parse_version
-from streams.bus import HEADER_ID, KeyEntry, Subscription, WorkQueue
+from streams.bus import KeyEntry, Subscription, WorkQueue
 from streams.errors import BrokerError, BusError
+from streams.headers import clean
 from streams.jetstream import JetStream
 from streams.limits import (
     SEND_BYTES_IN_FLIGHT_MAX,
@@ -282,7 +283,7 @@ class NatsBus:
         self._store = NatsStore(self._connection.jetstream(), self._jetstream)
 
     async def _submit(
-        self, subject: str, payload: bytes, msg_id: str | None, headers: Mapping[str, str] | None
+        self, subject: str, payload: bytes, msg_id: str | None, extra: Mapping[str, str] | None
     ) -> "asyncio.Future[int]":
         _check(subject)
         self._check_open()
@@ -291,10 +292,7 @@ class NatsBus:
                 f"the message for {subject!r} has {len(payload)} bytes, "
                 f"at most {self._connection.max_payload}"
             )
-        own = dict(headers) if headers else None
-        if msg_id is not None:
-            own = {HEADER_ID: msg_id, **(own or {})}
-        return await self._publisher.submit(subject, payload, own)
+        return await self._publisher.submit(subject, payload, clean(extra, msg_id))
 
     def _sent(self, size: int, error: BaseException | None) -> None:
         self._sending -= 1

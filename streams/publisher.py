@@ -78,7 +78,7 @@ class Publisher:
         self._inbox = connection.new_inbox() + "."
         self._online = True
         self._connections = 1
-        self._online_since = self._loop.time()
+        self._reconnected_at = -NO_STREAM_GRACE_S
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -110,7 +110,7 @@ class Publisher:
 
     def online(self) -> None:
         """Send what is unacknowledged: the connection is back."""
-        self._online_since = self._loop.time()
+        self._reconnected_at = self._loop.time()
         self._wake.set()
 
     def refuse(self, subject: str, reason: str) -> None:
@@ -145,7 +145,7 @@ class Publisher:
         if not message.data:
             # Nobody listens on the subject. Right after a reconnect the streams may only be
             # on their way, and nothing was stored: the keeper tries again.
-            if self._loop.time() - self._online_since < NO_STREAM_GRACE_S:
+            if self._loop.time() - self._reconnected_at < NO_STREAM_GRACE_S:
                 sent.attempts = 0
             else:
                 self._fail(token, BusError(f"no stream takes the subject {sent.subject!r}"))

@@ -1,12 +1,21 @@
-"""What every test shares: how hypothesis searches.
+"""What every test shares: how hypothesis searches, and buses to test on.
 
 Machines that run the tests are shared, so no example has a deadline; under `CI` the search is the
 same each time, elsewhere it is new and prints what reproduces a failure.
 """
 
 import os
+from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
+import pytest
+
+from streams.broker import EmbeddedBroker
+from streams.memory_bus import MemoryBus
+from streams.nats_bus import NatsBus
+from streams.provision import provision, remove_all
+
+TEST_ACK_WAIT_S = 0.6
 
 hypothesis.settings.register_profile(
     "assay",
@@ -16,3 +25,28 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("assay")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """A NATS server on 127.0.0.1 and a free port, for the whole run."""
+    with EmbeddedBroker.start(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture
+async def nats_bus(broker: EmbeddedBroker) -> AsyncIterator[NatsBus]:
+    """A bus on that server whose streams, keys and objects are new and empty."""
+    bus = await NatsBus.connect(broker.url, name="test", ack_wait_s=TEST_ACK_WAIT_S)
+    await remove_all(bus.jetstream)
+    await provision(bus.jetstream)
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+async def memory_bus() -> AsyncIterator[MemoryBus]:
+    """An empty bus in this process."""
+    bus = MemoryBus(ack_wait_s=TEST_ACK_WAIT_S)
+    yield bus
+    await bus.close()
