@@ -173,9 +173,9 @@ def _composed_source(chosen: tuple[ModuleType, ...]) -> str:
     for family in chosen:
         name = family.__name__.rpartition(".")[2]
         size, width = int(family.STATE_SIZE), len(family.FEATURES)
-        imports.append(f"from {family.__name__} import step as {name}")
+        imports.append(f"from {family.__name__} import step as step_{name}")
         own, out = f"state[{state} : {state + size}]", f"values[{value} : {value + width}]"
-        calls.append(f"    {name}({own}, history, context, {out})")
+        calls.append(f"    step_{name}({own}, history, context, {out})")
         state, value = state + size, value + width
     return _SOURCE.format(
         imports="\n".join(imports),

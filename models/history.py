@@ -44,7 +44,7 @@ class History(NamedTuple):
     true_range: Floats
     log_range: Floats
     end: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls
 
 
 @kernel
