@@ -1,0 +1,262 @@
+"""What becomes of reads and writes when the server crashes, freezes or forgets."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.msg import Msg
+
+from streams import publisher
+from streams.broker import EmbeddedBroker
+from streams.bus import Message, Subscription
+from streams.errors import BusError
+from streams.nats_bus import NatsBus
+from streams.provision import provision, remove_all
+from streams.pull_loop import BUFFER_MESSAGES_MAX, PullLoop
+from streams.topology import BUCKET_MODELS, INPUT, RETRAIN
+
+pytestmark = pytest.mark.broker
+PLENTY_S = 20.0
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """A server of this test's own."""
+    with EmbeddedBroker.start(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def bus(mortal: EmbeddedBroker) -> AsyncIterator[NatsBus]:
+    bus = await NatsBus.connect(mortal.url, name="survivor")
+    await provision(bus.jetstream)
+    yield bus
+    with contextlib.suppress(BusError):
+        await bus.close()
+
+
+def reborn(broker: EmbeddedBroker) -> EmbeddedBroker:
+    """Kill the server as a crash would and start it on the same folder and port."""
+    broker.kill()
+    return EmbeddedBroker.start(broker.folder.parent, port=broker.port)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PLENTY_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def take(subscription: Subscription, count: int) -> list[Message]:
+    messages: list[Message] = []
+    async with asyncio.timeout(PLENTY_S):
+        while len(messages) < count:
+            messages += await subscription.next_batch(1.0)
+    return messages
+
+
+async def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice_in_a_crash(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    acked = 0
+
+    async def write() -> None:
+        nonlocal acked
+        for number in range(6000):
+            await bus.send("bars.1d.A", b"%d" % number, msg_id=f"n{number}")
+            if number % 500 == 499:
+                acked = await bus.publish("bars.1d.A", b"mark", msg_id=f"mark{number}")
+
+    writing = asyncio.create_task(write())
+    await until(lambda: acked >= 1500)
+    with reborn(mortal):
+        await writing
+        await bus.flush()
+        messages = await take(await bus.read(INPUT), 6012)
+        numbers = [int(m.payload) for m in messages if m.payload != b"mark"]
+        assert numbers == list(range(6000))
+        assert await bus.last_seq(INPUT) == 6012
+        await bus.close()
+
+
+async def test_an_ordered_read_goes_on_after_a_crash_without_gap_or_repeat(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    for number in range(3000):
+        await bus.send("bars.1d.A", b"%d" % number, msg_id=f"n{number}")
+    await bus.flush()
+    reader = await bus.read(INPUT)
+    messages = await take(reader, 500)
+    with reborn(mortal):
+        for number in range(3000, 3500):
+            await bus.send("bars.1d.A", b"%d" % number, msg_id=f"n{number}")
+        messages += await take(reader, 3500 - len(messages))
+        assert [m.seq for m in messages] == list(range(1, 3501))
+        assert [int(m.payload) for m in messages] == list(range(3500))
+        assert bus.reconnects == 1
+        await bus.close()
+
+
+async def test_plain_subscriptions_and_work_queues_go_on_after_a_crash(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    await bus.publish("models.retrain.s", b"unit")
+    queue = await bus.work_queue(RETRAIN, "trainer")
+    plain = await bus.subscribe_plain("ops.>")
+    with reborn(mortal):
+        await until(lambda: bus.reconnects == 1)
+        work = await queue.next(PLENTY_S)
+        assert work is not None
+        await work.done()
+        assert await queue.pending() == 0
+        await bus.publish_plain("ops.hello", b"1")
+        assert [m.payload for m in await take(plain, 1)] == [b"1"]
+        await bus.key_put(BUCKET_MODELS, "k", b"v", expected=0)
+        await bus.close()
+
+
+async def test_a_publish_begun_while_the_server_is_away_is_stored_when_it_is_back(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    mortal.kill()
+    await until(lambda: not bus.connected)
+    # Without an id too: it was never sent, so it cannot be stored twice.
+    waiting = [asyncio.create_task(bus.publish("bars.1d.A", b"%d" % n)) for n in range(3)]
+    await asyncio.sleep(0.2)
+    with EmbeddedBroker.start(mortal.folder.parent, port=mortal.port):
+        assert await asyncio.gather(*waiting) == [1, 2, 3]
+        await bus.close()
+
+
+async def test_a_frozen_server_is_noticed_within_seconds(mortal: EmbeddedBroker, bus: NatsBus):
+    loop = asyncio.get_running_loop()
+    os.kill(mortal.pid, signal.SIGSTOP)
+    began = loop.time()
+    try:
+        await until(lambda: not bus.connected)
+    finally:
+        os.kill(mortal.pid, signal.SIGCONT)
+    assert loop.time() - began < 8.0
+    assert await bus.publish("bars.1d.A", b"x", msg_id="a") == 1
+
+
+async def test_a_late_acknowledgement_is_tried_again_under_the_same_id(
+    mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(publisher, "ACK_WAIT_S", 0.3)
+    os.kill(mortal.pid, signal.SIGSTOP)
+    try:
+        waiting = asyncio.create_task(bus.publish("bars.1d.A", b"x", msg_id="a"))
+        await asyncio.sleep(1.2)
+        assert not waiting.done()
+    finally:
+        os.kill(mortal.pid, signal.SIGCONT)
+    assert await waiting == 1
+    assert await bus.publish("bars.1d.A", b"y", msg_id="b") == 2
+    assert await bus.last_seq(INPUT) == 2
+
+
+async def test_a_lost_acknowledgement_without_an_id_is_an_error(
+    mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(publisher, "ACK_WAIT_S", 0.3)
+    os.kill(mortal.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BusError, match="may or may not be stored"):
+            await bus.publish("bars.1d.A", b"x")
+    finally:
+        os.kill(mortal.pid, signal.SIGCONT)
+
+
+async def test_publishing_gives_up_in_the_end(
+    mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(publisher, "GIVE_UP_S", 0.5)
+    mortal.kill()
+    with pytest.raises(BusError, match=r"'bars\.1d\.A' was not acknowledged within"):
+        await bus.publish("bars.1d.A", b"x", msg_id="a")
+    await bus.send("bars.1d.A", b"x", msg_id="b")
+    with pytest.raises(BusError, match="1 of the messages sent"):
+        await bus.flush()
+
+
+async def test_a_reader_survives_the_loss_of_its_consumer(bus: NatsBus):
+    reader = await bus.read(INPUT)
+    assert isinstance(reader, PullLoop)
+    await bus.publish("bars.1d.A", b"1")
+    assert len(await take(reader, 1)) == 1
+    listed = await bus.jetstream.call(f"CONSUMER.LIST.{INPUT}")
+    [name] = [consumer["name"] for consumer in listed["consumers"]]
+    assert name.startswith("survivor-")
+    await bus.jetstream.forget_consumer(INPUT, name)
+    await bus.publish("bars.1d.A", b"2")
+    assert [m.seq for m in await take(reader, 1)] == [2]
+
+
+async def test_closing_a_reader_deletes_its_consumer(bus: NatsBus):
+    reader = await bus.read(INPUT)
+    await reader.close()
+    assert (await bus.jetstream.call(f"CONSUMER.LIST.{INPUT}"))["total"] == 0
+
+
+async def test_a_message_lost_on_the_way_is_fetched_again(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+):
+    deliver = PullLoop._on_message
+    dropped: list[str] = []
+
+    async def lossy(self: PullLoop, message: Msg) -> None:
+        if message.data in (b"700", b"1999") and message.data not in dropped:
+            dropped.append(message.data)
+            return
+        await deliver(self, message)
+
+    monkeypatch.setattr(PullLoop, "_on_message", lossy)
+    for number in range(2000):
+        await bus.send("bars.1d.A", b"%d" % number)
+    await bus.flush()
+    messages = await take(await bus.read(INPUT), 2000)
+    # The loss of the very last one shows in the next heartbeat only.
+    assert dropped == [b"700", b"1999"]
+    assert [int(m.payload) for m in messages] == list(range(2000))
+
+
+async def test_a_reader_that_stands_still_is_sent_no_more_than_its_buffer_holds(bus: NatsBus):
+    count = 3 * BUFFER_MESSAGES_MAX
+    reader = await bus.read(INPUT)
+    assert isinstance(reader, PullLoop)
+    for number in range(count):
+        await bus.send("bars.1d.A", b"%d" % number)
+    await bus.flush()
+    await asyncio.sleep(0.3)
+    assert 1024 <= len(reader._buffer) <= BUFFER_MESSAGES_MAX
+    assert [m.seq for m in await take(reader, count)] == list(range(1, count + 1))
+
+
+async def test_large_messages_are_read_within_the_bound_on_bytes(bus: NatsBus):
+    for number in range(40):
+        await bus.send("bars.1d.A", bytes([number]) * 3_000_000)
+    await bus.flush()
+    messages = await take(await bus.read(INPUT), 40)
+    assert [m.payload[0] for m in messages] == list(range(40))
+
+
+async def test_a_stream_made_anew_ends_the_read(mortal: EmbeddedBroker, bus: NatsBus):
+    token = await bus.incarnation(INPUT)
+    reader = await bus.read(INPUT)
+    await remove_all(bus.jetstream)
+    await provision(bus.jetstream)
+    assert await bus.incarnation(INPUT) != token
+    with pytest.raises(BusError, match="made anew"):
+        await take(reader, 1)
+
+
+async def test_a_stream_that_is_deleted_ends_the_read(bus: NatsBus):
+    reader = await bus.read(INPUT)
+    await remove_all(bus.jetstream)
+    with pytest.raises(BusError, match="gone"):
+        await take(reader, 1)
