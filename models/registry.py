@@ -1,0 +1,132 @@
+"""The registry: artefacts by digest, and for each scope the pointer to the model in force.
+
+Artefacts lie in the object store under the digest of their card and never change. A pointer is
+one key per strategy, or per strategy and symbol; it is written by compare-and-set, so that a
+trainer that was thought dead cannot overwrite what came after it.
+
+The scorer does not follow pointers: `models.deployed` in INPUT decides. Pointers are for people,
+for trainers, and for a process that starts with an empty stream.
+"""
+
+import msgspec
+
+from models.artifact import Artifact
+from streams import subjects
+from streams.bus import Bus
+from streams.errors import ModelRefused
+from streams.topology import BUCKET_MODELS, STORE_MODELS
+
+HISTORY_MAX = 32
+_POINTER = "pointer"
+
+
+class Placing(msgspec.Struct, frozen=True):
+    """One model that was put in force for a scope.
+
+    `digest` empty: the null model, nobody speaks. Times are UTC nanoseconds of event time.
+    """
+
+    version: str
+    digest: str
+    effective_ts: int
+    request_id: str | None = None
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """What is in force for a scope, and what was before, newest first."""
+
+    strategy: str
+    symbol: str | None
+    current: Placing
+    history: tuple[Placing, ...] = ()
+    pinned: bool = False
+    revision: int = 0
+
+
+class Registry:
+    """Artefacts and pointers over a bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def put(self, artifact: Artifact) -> str:
+        """Store an artefact and return its digest; storing it again changes nothing."""
+        digest = artifact.digest
+        await self._bus.object_put(STORE_MODELS, digest, artifact.to_bundle())
+        return digest
+
+    async def get(self, digest: str) -> Artifact | None:
+        """Return the artefact of a digest, or None; raises ModelRefused if it is another's."""
+        data = await self._bus.object_get(STORE_MODELS, digest)
+        if data is None:
+            return None
+        artifact = Artifact.from_bundle(data)
+        if artifact.digest != digest:
+            raise ModelRefused(
+                f"the object {digest[:12]} holds the model {artifact.digest[:12]}; "
+                "remove the object and put the model again"
+            )
+        return artifact
+
+    async def pointer(self, strategy: str, symbol: str | None = None) -> Pointer | None:
+        """Return the pointer of exactly this scope, or None where none was ever set."""
+        return await self._read(scope_key(strategy, symbol))
+
+    async def in_force(self, strategy: str, symbol: str) -> Pointer | None:
+        """Return the pointer that counts for a symbol: its own, else the strategy's."""
+        return await self.pointer(strategy, symbol) or await self.pointer(strategy)
+
+    async def pointers(self) -> list[Pointer]:
+        """Return every pointer, by strategy and symbol."""
+        keys = await self._bus.keys(BUCKET_MODELS)
+        found = [await self._read(key) for key in keys if key.startswith(f"{_POINTER}.")]
+        known = [pointer for pointer in found if pointer is not None]
+        return sorted(known, key=lambda pointer: (pointer.strategy, pointer.symbol or ""))
+
+    async def point(
+        self,
+        strategy: str,
+        symbol: str | None,
+        version: str,
+        digest: str,
+        *,
+        effective_ts: int,
+        expected: int,
+        request_id: str | None = None,
+        pinned: bool = False,
+    ) -> Pointer:
+        """Put a model in force for a scope and return the new pointer.
+
+        `expected` is the revision that was read, 0 for none yet. Raises ConflictError when
+        somebody else wrote since, and BusError when the bus fails.
+        """
+        key = scope_key(strategy, symbol)
+        held = await self._read(key)
+        history = () if held is None else (held.current, *held.history)
+        placing = Placing(version, digest, effective_ts, request_id)
+        pointer = Pointer(strategy, symbol, placing, history[:HISTORY_MAX], pinned)
+        value = msgspec.json.encode(pointer)
+        revision = await self._bus.key_put(BUCKET_MODELS, key, value, expected=expected)
+        return msgspec.structs.replace(pointer, revision=revision)
+
+    async def _read(self, key: str) -> Pointer | None:
+        entry = await self._bus.key_get(BUCKET_MODELS, key)
+        if entry is None:
+            return None
+        try:
+            pointer = msgspec.json.decode(entry.value, type=Pointer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ModelRefused(
+                f"the key {BUCKET_MODELS}/{key} is not a pointer ({error}); promote a model anew"
+            ) from None
+        return msgspec.structs.replace(pointer, revision=entry.revision)
+
+
+def scope_key(strategy: str, symbol: str | None = None) -> str:
+    """Return the key of a scope's pointer.
+
+    >>> scope_key("breakout", "BRK.B")
+    'pointer.breakout.BRK%2EB'
+    """
+    names = (strategy,) if symbol is None else (strategy, symbol)
+    return ".".join((_POINTER, *map(subjects.token, names)))
