@@ -66,10 +66,13 @@ class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which detectors watch the outcomes, and how often a retrain may be asked for.
 
-    `budget` is the mean number of outcomes to a false alarm of the e-detectors.
+    `budget` is the mean number of outcomes to a false alarm of the e-detectors. An outcome is
+    judged at its exit, or `maturity_days` after its signal if that is later: set it to the longest
+    hold where losers stop out sooner than winners win.
     """
 
     detectors: tuple[str, ...] = ("slope", "page_hinkley")
     budget: Positive = 10_000.0
     reference_outcomes: Annotated[int, msgspec.Meta(ge=20)] = 100
     cooldown_outcomes: Count = 100
+    maturity_days: NotNegative = 0.0

@@ -14,6 +14,7 @@ from engine.detector import Reference, clipped, log_odds
 
 CHANNEL = "ranking"
 SLOPES = (0.5, 0.0, -0.5, -1.0)
+CALM = 0.1
 
 
 class Slope:
@@ -56,7 +57,9 @@ class Slope:
         self.statistic = sum(self._evidence) / len(SLOPES)
         strongest = max(range(len(SLOPES)), key=self._evidence.__getitem__)
         self.outcomes_since_change = self._age[strongest]
-        self.is_warning = self.statistic >= self._warning_at
+        # Suspicion passes well below where it arose, so that it is not announced at every turn.
+        floor = self._warning_at * (CALM if self.is_warning else 1.0)
+        self.is_warning = self.statistic >= floor
         self.is_detected = self.statistic >= self.threshold
 
 
