@@ -1,0 +1,173 @@
+"""Training finds skill where there is some, says so where there is none, and repeats itself."""
+
+import numpy as np
+import pytest
+
+from models.card import decode_card
+from streams.events import Retrain
+from tests.trainers.samples import START_TS, dataset_of, layer_a_dataset, noise_dataset
+from trainers.dataset import DAY_NS
+from trainers.gate import NOT_BETTER_THAN_CHAMPION, NOT_BETTER_THAN_NULL, TOO_FEW_OUTCOMES
+from trainers.metrics import auc
+from trainers.onnx_export import run_rows
+from trainers.settings import TrainSettings
+from trainers.training import NO_SAMPLES, Champion, challengers, choose, train_candidate
+from trainers.window import divide
+
+SETTINGS = TrainSettings()
+
+
+def request(reason: str = "initial", since_ts: int = 0) -> Retrain:
+    return Retrain("r-1", "synthetic", None, reason, since_ts, "test", ts=START_TS)
+
+
+class Fixed:
+    """A champion whose probabilities are a function of the served vector."""
+
+    def __init__(self, probability, training_to_ts: int = 0):
+        self.version, self.training_to_ts, self.probability = "old", training_to_ts, probability
+
+
+def oracle(x):
+    """A champion of the law before a drift, from the linear factors."""
+    logit = -0.2 + 0.78 * (0.55 * x[:, 0] - 0.45 * x[:, 1] + 0.35 * x[:, 2] - 0.25 * x[:, 3])
+    return 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
+
+
+def test_skill_is_found_and_promoted():
+    candidate = train_candidate(layer_a_dataset(1_500, seed=1), request(), SETTINGS, threshold=0.5)
+    assert candidate.verdict.promoted, candidate.verdict
+    assert candidate.verdict.figures["gate_auc"] > 0.6
+    assert candidate.verdict.figures["gate_outcomes"] == 450
+    card = decode_card(candidate.card)
+    assert card.native_max_difference <= 1e-6
+    inputs, outputs = card.golden_rows()
+    assert np.array_equal(run_rows(candidate.onnx, inputs), outputs)
+
+
+def test_training_twice_gives_the_same_bytes():
+    first, second = (
+        train_candidate(layer_a_dataset(900, seed=2), request(), SETTINGS) for _ in range(2)
+    )
+    assert first.digest == second.digest != ""
+    assert first.onnx == second.onnx
+
+
+def test_another_seed_gives_another_card():
+    samples = layer_a_dataset(900, seed=2)
+    other = train_candidate(samples, request(), TrainSettings(seed=8))
+    assert other.digest != train_candidate(samples, request(), SETTINGS).digest
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_the_null_model_wins_on_noise(seed: int):
+    candidate = train_candidate(noise_dataset(1_200, seed), request(), SETTINGS, threshold=0.5)
+    assert (candidate.verdict.promoted, candidate.verdict.reason) == (False, NOT_BETTER_THAN_NULL)
+
+
+def test_out_of_fold_predictions_of_noise_have_no_skill():
+    areas = []
+    for seed in range(4):
+        samples = noise_dataset(800, seed)
+        for challenger in challengers(samples, divide(samples, SETTINGS), SETTINGS):
+            rows = np.isfinite(challenger.out_of_fold)
+            areas.append(auc(challenger.training.y[rows], challenger.out_of_fold[rows]))
+    assert abs(np.mean(areas) - 0.5) < 0.04
+
+
+def test_overlapping_labels_of_a_random_walk_have_no_skill():
+    """Persistent features, labels of horizon 20: shuffled folds would report 0.79 here."""
+    rng = np.random.default_rng(4)
+    areas = []
+    for _ in range(4):
+        walk = np.cumsum(rng.standard_normal((620, 11)), axis=0)
+        y = (walk[20:, 0] > walk[:-20, 0]).astype(np.int64)
+        samples = persistent_dataset(walk[:600, :], y)
+        for challenger in challengers(samples, divide(samples, SETTINGS), SETTINGS):
+            rows = np.isfinite(challenger.out_of_fold)
+            areas.append(auc(challenger.training.y[rows], challenger.out_of_fold[rows]))
+    assert 0.40 < np.mean(areas) < 0.56
+
+
+def persistent_dataset(walk, y):
+    return dataset_of(walk, y, per_day=1, hold_days=20)
+
+
+def test_too_few_samples_are_said_to_be_too_few():
+    candidate = train_candidate(layer_a_dataset(240, seed=1), request(), SETTINGS)
+    assert candidate.verdict.reason == NO_SAMPLES
+    assert candidate.card == b""
+    assert train_candidate(layer_a_dataset(0, 1), request(), SETTINGS).verdict.reason == NO_SAMPLES
+
+
+def test_a_champion_that_is_as_good_stays():
+    samples = layer_a_dataset(1_200, seed=5)
+    candidate = train_candidate(samples, request(), SETTINGS, champion=champion(oracle))
+    assert candidate.verdict.reason == NOT_BETTER_THAN_CHAMPION
+
+
+def test_after_a_flip_the_samples_since_the_changepoint_replace_the_champion():
+    samples = layer_a_dataset(1_900, seed=6, drift="FLIP", drift_at=1_000)
+    since_ts = int(samples.ts[1_000])
+    candidate = train_candidate(
+        samples,
+        request("drift:slope", since_ts),
+        SETTINGS,
+        champion=champion(oracle, training_to_ts=int(samples.ts[600])),
+        threshold=0.5,
+    )
+    assert candidate.verdict.promoted, candidate.verdict
+    assert decode_card(candidate.card).training_from_ts >= since_ts
+
+
+def test_soon_after_a_flip_nothing_is_promoted():
+    samples = layer_a_dataset(1_150, seed=6, drift="FLIP", drift_at=1_000)
+    candidate = train_candidate(
+        samples,
+        request("drift:slope", int(samples.ts[1_000])),
+        SETTINGS,
+        champion=champion(oracle, training_to_ts=int(samples.ts[600])),
+    )
+    assert candidate.verdict.reason == TOO_FEW_OUTCOMES
+
+
+def test_the_window_begins_after_the_champions_own_training():
+    samples = layer_a_dataset(1_200, seed=5)
+    frozen_ts = int(samples.ts[1_000])
+    division = divide(samples, SETTINGS, frozen_ts=frozen_ts)
+    assert samples.ts[division.window].min() > frozen_ts
+
+
+def test_no_training_label_reaches_into_the_window():
+    samples = layer_a_dataset(1_200, seed=5)
+    division = divide(samples, TrainSettings(embargo_days=3))
+    opens_ts = samples.ts[division.window].min()
+    assert (samples.exit_ts[division.training] < opens_ts - 3 * DAY_NS).all()
+
+
+def test_choosing_prefers_the_learner_that_predicts_better_out_of_fold():
+    samples = layer_a_dataset(900, seed=5)
+    division = divide(samples, SETTINGS)
+    fitted = challengers(samples, division, SETTINGS)
+    chosen = choose(fitted)
+    assert {c.learner for c in fitted} == {"lightgbm", "logistic"}
+    losses = {}
+    for challenger in fitted:
+        p, y = challenger.out_of_fold, challenger.training.y
+        rows = np.isfinite(p)
+        losses[challenger.learner] = -np.log(np.where(y == 1, p, 1 - p)[rows]).mean()
+    assert chosen is not None
+    assert chosen.learner == min(losses, key=losses.__getitem__)
+
+
+def test_columns_that_carry_nothing_are_not_asked_of_the_scorer():
+    samples = layer_a_dataset(900, seed=5)
+    samples.x[:, 3] = np.nan
+    samples.x[:, 4] = 1.0
+    card = decode_card(train_candidate(samples, request(), SETTINGS).card)
+    assert not {"x03", "x04"} & set(card.features)
+    assert card.features[:4] == ("x00", "x01", "x02", "x05")
+
+
+def champion(probability, training_to_ts: int = 0) -> Champion:
+    return Fixed(probability, training_to_ts)

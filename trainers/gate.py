@@ -1,0 +1,158 @@
+"""The gate: a challenger comes into force only when it is shown to be better.
+
+Both models were frozen before the window; both are judged on the same matured outcomes; errors
+are clustered by day. The null model (the base rate, everything accepted) is always a candidate:
+whoever is not better than it is not deployed.
+
+- Against the null and against a champion: one-sided p < alpha on paired log-loss, and AUC and
+  utility not worse than by one standard error.
+- Against a champion after a confirmed drift, the null turns: not worse than by a margin, with
+  confidence 1 - alpha, is enough; the null must still be beaten.
+- With too few outcomes nothing is decided: the champion stays.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from trainers.metrics import Estimate, auc, auc_difference, clustered_mean, log_losses
+from trainers.settings import GateSettings
+
+TOO_FEW_OUTCOMES = "too_few_outcomes"
+NOT_BETTER_THAN_NULL = "not_better_than_null"
+NOT_BETTER_THAN_CHAMPION = "not_better_than_champion"
+PROMOTED = "better"
+PROMOTED_AFTER_DRIFT = "not_inferior_after_drift"
+
+Floats = NDArray[np.float64]
+
+
+class Window(NamedTuple):
+    """The outcomes that judge, n of them: class, net R and the day that clusters their errors.
+
+    `threshold` is the probability from which a signal is accepted, or None where the
+    strategy's mode accepts everything: then models do not differ in utility.
+    """
+
+    y: NDArray[np.int8]
+    r_multiple: Floats
+    days: NDArray[np.int64]
+    threshold: float | None = None
+
+
+class Verdict(NamedTuple):
+    """The gate's word: `figures` are plain numbers for the wire and the card."""
+
+    promoted: bool
+    reason: str
+    figures: dict[str, float]
+
+
+class Comparison(NamedTuple):
+    """A challenger against one other on the same window; positive means better."""
+
+    log_loss: Estimate
+    auc: Estimate
+    utility: Estimate
+
+    def is_better(self, alpha: float) -> bool:
+        """Whether log-loss is significantly better, and AUC and utility not worse by 1 SE."""
+        return self.log_loss.p_value_above_zero() < alpha and self._holds_elsewhere()
+
+    def is_not_inferior(self, alpha: float, margin: float) -> bool:
+        """Whether log-loss is worse by less than `margin`, with confidence 1 - alpha."""
+        gain, error, clusters = self.log_loss
+        if clusters < 2 or not np.isfinite(error):
+            return False
+        lowest = gain + float(stdtrit(clusters - 1, alpha)) * error
+        return lowest > -margin and self._holds_elsewhere()
+
+    def _holds_elsewhere(self) -> bool:
+        return all(e.value >= -e.error for e in (self.auc, self.utility))
+
+    def figures(self, against: str) -> dict[str, float]:
+        """Return the figures under names that end in `_vs_<against>`."""
+        named = {
+            "log_loss_gain": self.log_loss.value,
+            "log_loss_gain_error": self.log_loss.error,
+            "p_value": self.log_loss.p_value_above_zero(),
+            "auc_gain": self.auc.value,
+            "auc_gain_error": self.auc.error,
+            "utility_gain_r": self.utility.value,
+            "utility_gain_error": self.utility.error,
+        }
+        return {f"{name}_vs_{against}": value for name, value in named.items()}
+
+
+def compare(
+    window: Window, challenger: Floats, other: Floats, *, other_filters: bool
+) -> Comparison:
+    """Return the challenger's gains over `other`, probabilities float64[n] each.
+
+    `other_filters` False: the other accepts every signal, as the null model does.
+    """
+    gains = log_losses(window.y, other) - log_losses(window.y, challenger)
+    taken = _utility(window, challenger)
+    held = _utility(window, other) if other_filters else window.r_multiple
+    return Comparison(
+        clustered_mean(gains, window.days),
+        auc_difference(window.y, challenger, other, window.days),
+        clustered_mean(taken - held, window.days),
+    )
+
+
+def judge(
+    window: Window,
+    challenger: Floats,
+    null: Floats,
+    champion: Floats | None,
+    settings: GateSettings,
+    *,
+    is_after_drift: bool = False,
+) -> Verdict:
+    """Return whether the challenger is promoted, why, and the figures; probabilities float64[n].
+
+    `champion` None: no model is in force. `is_after_drift`: the champion is known to have lost
+    its skill.
+    """
+    figures = _window_figures(window, challenger)
+    if is_too_small(window.y, settings):
+        return Verdict(False, TOO_FEW_OUTCOMES, figures)
+    against_null = compare(window, challenger, null, other_filters=False)
+    figures |= against_null.figures("null")
+    against_champion = None
+    if champion is not None:
+        against_champion = compare(window, challenger, champion, other_filters=True)
+        figures |= {"champion_auc": auc(window.y, champion)} | against_champion.figures("champion")
+    if not against_null.is_better(settings.alpha):
+        return Verdict(False, NOT_BETTER_THAN_NULL, figures)
+    if against_champion is None or against_champion.is_better(settings.alpha):
+        return Verdict(True, PROMOTED, figures)
+    if is_after_drift and against_champion.is_not_inferior(settings.alpha, settings.margin_nats):
+        return Verdict(True, PROMOTED_AFTER_DRIFT, figures)
+    return Verdict(False, NOT_BETTER_THAN_CHAMPION, figures)
+
+
+def is_too_small(y: NDArray[np.int8], settings: GateSettings) -> bool:
+    """Whether a window of outcomes `y` is too small to decide anything."""
+    ones = int(y.sum())
+    return y.size < settings.outcomes_min or min(ones, y.size - ones) < settings.class_min
+
+
+def _utility(window: Window, probability: Floats) -> Floats:
+    """Net R per signal of taking what is accepted: 0 for what is not."""
+    if window.threshold is None:
+        return window.r_multiple
+    return np.where(probability >= window.threshold, window.r_multiple, 0.0)
+
+
+def _window_figures(window: Window, challenger: Floats) -> dict[str, float]:
+    return {
+        "gate_outcomes": float(window.y.size),
+        "gate_days": float(np.unique(window.days).size),
+        "gate_base_rate": float(window.y.mean()) if window.y.size else 0.0,
+        "gate_auc": auc(window.y, challenger),
+        "gate_log_loss": float(log_losses(window.y, challenger).mean()) if window.y.size else 0.0,
+    }

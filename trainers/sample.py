@@ -1,0 +1,62 @@
+"""One labelled signal, as it is stored."""
+
+import msgspec
+
+from streams.events import Outcome, Scored
+
+VIRTUAL, REAL = "virtual", "real"
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """What was served for a signal and what became of it.
+
+    `vector` is float32 little-endian in the order that `features_digest` names. `params_digest`
+    and `data_digest` say which parameters and which bars it comes from, where that is known.
+    """
+
+    strategy: str
+    signal_id: str
+    source: str
+    symbol: str
+    ts: int
+    entry_ts: int
+    exit_ts: int
+    side: int
+    score: float
+    y_binary: int
+    y_return: float
+    r_multiple: float
+    pnl_net: float
+    vector: bytes
+    features_digest: str
+    probability: float | None = None
+    model: str | None = None
+    params_digest: str = ""
+    data_digest: str = ""
+
+
+def sample_of(
+    scored: Scored, outcome: Outcome, *, params_digest: str = "", data_digest: str = ""
+) -> Sample:
+    """Join the answer to a signal with what became of it."""
+    return Sample(
+        strategy=scored.strategy,
+        signal_id=scored.signal_id,
+        source=VIRTUAL if outcome.virtual else REAL,
+        symbol=scored.symbol,
+        ts=scored.ts,
+        entry_ts=outcome.entry_ts,
+        exit_ts=outcome.exit_ts,
+        side=scored.side,
+        score=scored.score,
+        y_binary=outcome.y_binary,
+        y_return=outcome.y_return,
+        r_multiple=outcome.r_multiple,
+        pnl_net=outcome.y_pnl_net,
+        vector=scored.inputs,
+        features_digest=scored.features_digest,
+        probability=outcome.probability,
+        model=outcome.model,
+        params_digest=params_digest,
+        data_digest=data_digest,
+    )
