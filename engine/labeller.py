@@ -15,7 +15,7 @@ No outcome is given, and `dropped` counts why, for a signal
     limit                       beyond PENDING_SIGNALS_MAX waiting or OPEN_TRADES_MAX open
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +24,7 @@ import msgspec
 from engine.answer import Answer
 from engine.bar_book import BarBook
 from engine.bar_intake import new_bars
-from engine.label_kernels import RING_BARS, load_label_kernels
+from engine.label_kernels import load_label_kernels
 from engine.label_rule import LabelRule, label_rules
 from engine.label_series import BEYOND_RING, NO_BAR, WAITS, Closed, LabelSeries
 from engine.real_trades import RealTrades
@@ -66,7 +66,6 @@ class Labeller:
         self._open_count = 0
         self._real = RealTrades()
         self._scorer_progress: dict[int, int] = {}
-        self._instants: deque[int] = deque(maxlen=RING_BARS // 2)
         self.dropped: Counter[str] = Counter()
         self._steps: dict[type[Any], Callable[[Any], list[Answer]]] = {
             Bar: self._on_bars,
@@ -84,22 +83,21 @@ class Labeller:
             return min(self._bars.complete_ts, *self._scorer_progress.values())
         return 0 if self._waits_for_scorer else self._bars.complete_ts
 
-    @property
-    def bars_too_far_ahead(self) -> bool:
-        """Whether the bars have run half a ring past the scorers: INPUT should wait for SCORED."""
-        if len(self._instants) < RING_BARS // 2:
+    def bars_must_wait(self, ts: int) -> bool:
+        """Whether bars of instant `ts` come before all answers to the instant known last.
+
+        Then INPUT waits for SCORED: outcomes leave in the same order however the two arrive.
+        """
+        newest_ts = self._bars.newest_ts
+        if ts <= newest_ts:
             return False
         known = self._scorer_progress.values()
-        return self._instants[0] > min(known) if known else self._waits_for_scorer
+        return newest_ts > min(known) if known else self._waits_for_scorer and newest_ts > 0
 
     @property
-    def answers_too_far_ahead(self) -> bool:
-        """Whether half as many signals wait for bars as may: SCORED should wait for INPUT.
-
-        Never at once with `bars_too_far_ahead`: one of the two streams can always move.
-        """
-        is_full = self._waiting_count > PENDING_SIGNALS_MAX // 2
-        return is_full and not self.bars_too_far_ahead
+    def answers_must_wait(self) -> bool:
+        """Whether half as many signals wait for bars as may: SCORED should wait for INPUT."""
+        return self._waiting_count > PENDING_SIGNALS_MAX // 2
 
     def step(self, event: Event) -> list[Answer]:
         """Take one event of INPUT or SCORED and return the outcomes to publish.
@@ -113,8 +111,6 @@ class Labeller:
         return [answer for bar in new_bars(self._bars, event) for answer in self._on_bar(bar)]
 
     def _on_bar(self, bar: Bar) -> list[Answer]:
-        if not self._instants or bar.ts > self._instants[-1]:
-            self._instants.append(bar.ts)
         if not self._owns(bar.symbol):
             return []
         key = (bar.symbol, bar.interval)

@@ -29,6 +29,7 @@ from streams.bus import (
 from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
+from streams.validation import check_subject
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
@@ -122,10 +123,10 @@ class Shell:
                 await subscription.close()
             await self.bus.flush()
 
-    def is_held(self, feed: int) -> bool:
-        """Return whether feed number `feed` has to wait for the others.
+    def is_held(self, feed: int, event: Event | WireError) -> bool:
+        """Return whether `event`, the next of feed number `feed`, has to wait for the others.
 
-        A role whose feeds must stay close together overrides this.
+        A role whose feeds must be merged in order overrides this.
         """
         return False
 
@@ -164,17 +165,21 @@ class Shell:
         inlet = self._inlets[number]
         is_last = number == len(self._inlets) - 1
         taken = 0
-        while taken < at_most and inlet.messages and (despite_hold or not self.is_held(number)):
-            message = inlet.take()
-            await self._take(inlet.stream, message)
+        while taken < at_most and inlet.messages:
+            message, event = inlet.head()
+            if not despite_hold and self.is_held(number, event):
+                break
+            inlet.drop()
+            await self._take(inlet.stream, message, event)
             if is_last:
                 self.seq = message.seq
             taken += 1
         return taken
 
-    async def _take(self, stream: str, message: Message) -> None:
+    async def _take(self, stream: str, message: Message, event: Event | WireError) -> None:
         try:
-            event = codec.decode(message.payload)
+            if isinstance(event, WireError):
+                raise event
             answers = await self.handle(event, message)
         except WireError as error:
             answers = self.refuse(message, error)
@@ -237,13 +242,24 @@ class _Inlet:
         self.messages: deque[Message] = deque()
         self._arrived = arrived
         self._has_room = asyncio.Event()
+        self._head: Event | WireError | None = None
 
-    def take(self) -> Message:
-        if len(self.messages) <= INLET_MESSAGES_MAX:
+    def head(self) -> tuple[Message, Event | WireError]:
+        """Return the next message and its event, or why it is none."""
+        message = self.messages[0]
+        if self._head is None:
+            self._head = _event_of(message)
+        return message, self._head
+
+    def drop(self) -> None:
+        """Let go of the head."""
+        self.messages.popleft()
+        self._head = None
+        if len(self.messages) < INLET_MESSAGES_MAX:
             self._has_room.set()
-        return self.messages.popleft()
 
     async def pump(self, subscription: Subscription) -> None:
+        """Move what arrives into the inlet, until cancelled."""
         while True:
             if len(self.messages) >= INLET_MESSAGES_MAX:
                 self._has_room.clear()
@@ -252,6 +268,15 @@ class _Inlet:
             if batch:
                 self.messages += batch
                 self._arrived.set()
+
+
+def _event_of(message: Message) -> Event | WireError:
+    try:
+        event: Event = codec.decode(message.payload)
+        check_subject(message.subject, event)
+    except WireError as error:
+        return error
+    return event
 
 
 def _header_text(text: str) -> str:

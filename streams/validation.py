@@ -5,11 +5,24 @@ A WireError's reason is one short word, the same in the dead-letter header and, 
 """
 
 import math
-from typing import Any
 
 from streams import subjects
 from streams.errors import WireError
-from streams.events import Bar, Policy, Signal
+from streams.events import (
+    Bar,
+    Bars,
+    Deployment,
+    Event,
+    Expire,
+    Outcome,
+    Policy,
+    Progress,
+    Reset,
+    Scored,
+    Signal,
+    Signals,
+    Trade,
+)
 
 TS_MAX = 2**63 - 1
 POLICY_ACTIONS = ("observe", "pass_through", "block", "resume")
@@ -63,20 +76,46 @@ def check_policy(policy: Policy) -> None:
         )
 
 
-def check_subject(subject: str, event: Any) -> None:
-    """Raise WireError unless the subject's tokens name what the payload names."""
+def check_subject(subject: str, event: Event) -> None:
+    """Raise WireError unless `subject` is one that carries such an event, and names what it
+    names. Subjects outside the contract are left alone.
+    """
+    for prefix, types in _TYPES_BY_PREFIX:
+        if subject.startswith(prefix):
+            if not isinstance(event, types):
+                raise WireError("type", f"{subject} does not carry {type(event).__name__}")
+            break
     expected = _subject_of(event)
     if expected and subject != expected:
         raise WireError("subject", f"the payload belongs on {expected}, came on {subject}")
 
 
-def _subject_of(event: Any) -> str:
+_TYPES_BY_PREFIX: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
+    ("bars.reset.", (Reset,)),
+    ("bars.", (Bar, Bars)),
+    ("signals.raw.", (Signal, Signals)),
+    ("signals.expire.", (Expire,)),
+    ("signals.scored", (Scored,)),
+    ("signals.rejected.", (Scored,)),
+    ("trades.closed.", (Trade,)),
+    ("outcomes.", (Outcome,)),
+    ("models.deployed.", (Deployment,)),
+    ("policy.", (Policy,)),
+    ("progress.", (Progress,)),
+)
+
+
+def _subject_of(event: Event) -> str:
     if isinstance(event, Bar):
         return subjects.bar(event.interval, event.symbol)
     if isinstance(event, Signal):
         return subjects.raw(event.strategy, event.symbol)
     if isinstance(event, Policy):
         return subjects.policy(event.strategy)
+    if isinstance(event, Deployment):
+        return subjects.deployed(event.strategy)
+    if isinstance(event, Reset):
+        return subjects.reset(event.symbol)
     return ""
 
 

@@ -1,15 +1,18 @@
 """The labeller's role: bars of INPUT and answers of SCORED in, outcomes out.
 
-Its two feeds stay close together: bars do not run past what the labeller keeps of them before
-the answers made on them have come, nor answers past their bars.
+Its two feeds are merged by event time: the bars of an instant wait until the scorers have
+vouched for every answer to the instant before, so outcomes leave in one order in every run.
 """
 
 from typing import Any
 
+from engine.answer import Answer
 from engine.labeller import Labeller
 from engine.shell import Feed, Shell
 from streams import subjects, topology
-from streams.bus import Bus
+from streams.bus import Bus, Message
+from streams.errors import WireError
+from streams.events import Bar, Bars, Event
 
 ROLE = "labeller"
 BARS_FEED, ANSWERS_FEED = 0, 1
@@ -24,13 +27,25 @@ class LabellerRole(Shell):
             core,
             role=ROLE,
             feeds=(Feed(topology.INPUT, (subjects.BARS, subjects.TRADES)), Feed(topology.SCORED)),
-            writes=(topology.OUTCOMES,),
+            writes=(topology.OUTCOMES, topology.DLQ),
             **options,
         )
         self._labeller = core
 
-    def is_held(self, feed: int) -> bool:
-        """Hold the bars, or the answers, when they have run too far ahead of the others."""
-        if feed == BARS_FEED:
-            return self._labeller.bars_too_far_ahead
-        return self._labeller.answers_too_far_ahead
+    def is_held(self, feed: int, event: Event | WireError) -> bool:
+        """Hold bars that would overtake answers, and answers that run too far ahead of bars."""
+        if feed == ANSWERS_FEED:
+            return self._labeller.answers_must_wait
+        if isinstance(event, Bar):
+            return self._labeller.bars_must_wait(event.ts)
+        if isinstance(event, Bars):
+            first_ts = int.from_bytes(event.ts[:8], "little", signed=True)
+            return self._labeller.bars_must_wait(first_ts)
+        return False
+
+    def refuse(self, message: Message, error: WireError) -> list[Answer]:
+        """Send a real trade that cannot be honoured to the dead letters."""
+        if not message.subject.startswith("trades."):
+            return []
+        letter = subjects.dead_letter(message.subject)
+        return [Answer(letter, message.payload, str(error), identity=f"trade:{message.seq}")]

@@ -111,12 +111,21 @@ class ScorerRole(Shell):
                 log.warning("model %s not fetched yet: %s", deployment.version, error)
                 artifact = None
             if artifact is not None:
-                names = self._scorer.vector_names(deployment.strategy)
-                return load_model(
-                    artifact,
-                    names,
-                    trusted_keys=self._trusted_keys,
-                    expected_digest=deployment.digest,
-                )
+                return self._verified(deployment, artifact)
             await asyncio.sleep(FETCH_PAUSE_S)
         raise ModelRefused(f"no artefact {deployment.digest} in the object store")
+
+    def _verified(self, deployment: Deployment, artifact: Artifact) -> Model:
+        strategy = deployment.strategy
+        model = load_model(
+            artifact,
+            self._scorer.vector_names(strategy),
+            trusted_keys=self._trusted_keys,
+            expected_digest=deployment.digest,
+        )
+        if (model.card.strategy, model.version) != (strategy, deployment.version):
+            raise ModelRefused(
+                f"the deployment names {deployment.version} for {strategy}, the artefact is "
+                f"{model.version} of {model.card.strategy}"
+            )
+        return model

@@ -233,12 +233,12 @@ def test_what_waits_and_what_is_open_is_bounded(monkeypatch):
     monkeypatch.setattr(labeller_module, "OPEN_TRADES_MAX", 3)
     labeller = Labeller((EXTERNAL,))
     feed(labeller, *(answered(1, f"s{i}") for i in range(3)))
-    assert labeller.answers_too_far_ahead
+    assert labeller.answers_must_wait
     feed(labeller, *(answered(1, f"s{i}") for i in range(3, 6)))
     assert labeller.dropped == {"limit": 2}
     feed(labeller, bar(1, *QUIET))
     assert labeller.dropped == {"limit": 3}
-    assert not labeller.answers_too_far_ahead
+    assert not labeller.answers_must_wait
     assert len(feed(labeller, bar(2, 90, 91, 89, 90))) == 3
 
 
@@ -272,15 +272,16 @@ def test_where_scorers_report_nothing_is_promised_before_they_do():
     assert labeller.progress_ts == 1
 
 
-def test_bars_are_held_before_they_outrun_the_ring():
-    labeller = Labeller((EXTERNAL,))
-    bars = [bar(ts, *QUIET) for ts in range(1, RING_BARS)]
-    feed(labeller, scorer_at(1), *bars[: RING_BARS // 2])
-    assert not labeller.bars_too_far_ahead
-    feed(labeller, bars[RING_BARS // 2])
-    assert labeller.bars_too_far_ahead
-    feed(labeller, scorer_at(10))
-    assert not labeller.bars_too_far_ahead
+def test_bars_of_an_instant_wait_for_the_answers_to_the_one_before():
+    labeller = Labeller((EXTERNAL,), waits_for_scorer=True)
+    assert not labeller.bars_must_wait(1)
+    feed(labeller, bar(1, *QUIET))
+    assert not labeller.bars_must_wait(1)
+    assert labeller.bars_must_wait(2)
+    feed(labeller, scorer_at(1))
+    assert not labeller.bars_must_wait(2)
+    feed(labeller, bar(2, *QUIET))
+    assert labeller.bars_must_wait(3)
 
 
 def test_the_served_vector_is_not_kept():

@@ -3,7 +3,6 @@
 import msgspec
 import numpy as np
 import pytest
-from tests.engine.market import DAY_NS, random_bars, signal_on
 
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
@@ -16,6 +15,7 @@ from streams import codec
 from streams.errors import ModelRefused, WireError
 from streams.events import Bar, Deployment, Expire, Policy, Progress, Reset, Scored
 from streams.session import session
+from tests.engine.market import DAY_NS, random_bars, signal_on
 from tests.models.tiny_model import tiny_artifact
 
 FEATURES = load_feature_set()

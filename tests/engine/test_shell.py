@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from tests.engine.market import random_bars
 
 from engine.answer import Answer
 from engine.shell import Feed, Shell
@@ -11,6 +10,7 @@ from streams import codec, subjects, topology
 from streams.errors import WireError
 from streams.events import Bar, Policy, Progress
 from streams.memory_bus import MemoryBus
+from tests.engine.market import random_bars
 
 
 class Echo:
@@ -135,7 +135,7 @@ async def test_what_cannot_be_decoded_is_offered_to_the_role_and_stops_nothing()
 
     bus = MemoryBus()
     bars = random_bars(count=2)
-    await bus.publish("bars.1d.AAA", b"\xff not an event")
+    await bus.publish("bars.1d.AAA", b"{not an event")
     await publish(bus, bars)
     shell = Refusing(
         bus.handle(), Echo(), role="drift", feeds=(Feed(topology.INPUT),), writes=(topology.DRIFT,)

@@ -83,7 +83,7 @@ async def playing(shells: Iterable[Shell]):
 
 async def deploy(bus: Bus, artifact: Artifact, strategy: str, effective_ts: int) -> Deployment:
     digest = await Registry(bus).put(artifact)
-    event = Deployment(strategy, None, f"{strategy}-{digest[:12]}", digest, effective_ts, None, {})
+    event = Deployment(strategy, None, artifact.version, digest, effective_ts, None, {})
     await bus.publish(subjects.deployed(strategy), codec.encode(event))
     return event
 

@@ -4,9 +4,6 @@ import asyncio
 
 import numpy as np
 import pytest
-from tests.engine.market import random_bars, signal_on
-from tests.models.tiny_model import tiny_artifact
-from tests.simulation.stage import make_scorer, playing
 
 from engine.roles.scorer import ScorerRole
 from engine.settings import StrategySettings
@@ -22,6 +19,9 @@ from streams.clock import SystemClock
 from streams.events import Deployment, Scored
 from streams.nats_bus import NatsBus
 from streams.provision import provision
+from tests.engine.market import random_bars, signal_on
+from tests.models.tiny_model import tiny_artifact
+from tests.simulation.stage import make_scorer, playing
 
 SIGNALS = 1_500
 SWAP_EVERY = 60
@@ -60,7 +60,8 @@ async def test_a_hot_swap_under_load_loses_repeats_and_mis_scores_no_signal(tmp_
 async def trade_and_swap(bus, versions) -> dict[str, str | None]:
     """Publish signals with a deployment every SWAP_EVERY; return which model must answer."""
     registry = Registry(bus)
-    digests = [await registry.put(artifact) for artifact in versions]
+    for artifact in versions:
+        await registry.put(artifact)
     histories = {symbol: random_bars(symbol, 60, seed=n) for n, symbol in enumerate(SYMBOLS)}
     for bars in histories.values():
         for bar in bars:
@@ -69,9 +70,9 @@ async def trade_and_swap(bus, versions) -> dict[str, str | None]:
     in_force, expected = None, {}
     for number in range(SIGNALS):
         if number % SWAP_EVERY == SWAP_EVERY // 2:
-            digest = digests[number // SWAP_EVERY % len(digests)]
-            in_force = f"v-{digest[:8]}"
-            event = Deployment("alpha", None, in_force, digest, 1, None, {})
+            artifact = versions[number // SWAP_EVERY % len(versions)]
+            in_force = artifact.version
+            event = Deployment("alpha", None, in_force, artifact.digest, 1, None, {})
             await bus.send(subjects.deployed("alpha"), codec.encode(event))
         bar = histories[SYMBOLS[number % 3]][int(rng.integers(20, 60))]
         signal = signal_on(bar, f"s{number}", score=float(rng.uniform()))
@@ -98,7 +99,7 @@ def check(answers, expected, versions, public_hex) -> None:
     assert sorted(a.signal_id for a in answers) == sorted(expected)
     names = vector_names(load_feature_set().names, ())
     models = {
-        f"v-{artifact.digest[:8]}": load_model(artifact, names, trusted_keys=(public_hex,))
+        artifact.version: load_model(artifact, names, trusted_keys=(public_hex,))
         for artifact in versions
     }
     for answer in answers:
@@ -118,4 +119,3 @@ def check(answers, expected, versions, public_hex) -> None:
     ]
     assert order == sorted(order)
     assert all(numbers == sorted(numbers) for numbers in by_subject)
-

@@ -1,6 +1,12 @@
 """Replay, backtest and a second replay say the same, byte for byte."""
 
 import pytest
+
+from models.signing import load_or_create_signing_key
+from streams.broker import EmbeddedBroker
+from streams.memory_bus import MemoryBus
+from streams.nats_bus import NatsBus
+from streams.provision import provision
 from tests.models.tiny_model import tiny_artifact
 from tests.simulation.stage import (
     STRATEGIES,
@@ -12,12 +18,6 @@ from tests.simulation.stage import (
     roles_over,
     sample_instants,
 )
-
-from models.signing import load_or_create_signing_key
-from streams.broker import EmbeddedBroker
-from streams.memory_bus import MemoryBus
-from streams.nats_bus import NatsBus
-from streams.provision import provision
 
 FEATURES = ("ibs", "rsi_14", "return_5", "signal_score")
 
