@@ -73,26 +73,24 @@ class EmbeddedBroker:
         """
         server = find_server()
         folder = (state_dir / "broker").resolve()
+        settings = _config(folder, port, durability)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-        lock = _locked(folder)
-        for stale in folder.glob("*.ports"):
-            stale.unlink(missing_ok=True)
-        config = folder / "server.conf"
-        config.write_text(_config(folder, port, durability))
-        with (folder / "server.out").open("wb") as output:
+        # The server inherits the open lock file: the lock is its own once ours is closed.
+        with _locked(folder) as lock, (folder / "server.out").open("wb") as output:
+            for stale in folder.glob("*.ports"):
+                stale.unlink(missing_ok=True)
+            config = folder / "server.conf"
+            config.write_text(settings)
             process = _spawn([str(server), "--config", str(config)], output, lock)
-        try:
-            url = _wait_until_ready(process, folder)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            if lock is not None:
-                lock.write(f"process {process.pid}")
-                # The server inherited the open file: the lock is its own from here on.
-                lock.close()
+            lock.write(f"process {process.pid}")
+            lock.flush()
+            try:
+                url = _wait_until_ready(process, folder)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
         return cls(process, folder, url)
 
     @property
@@ -160,11 +158,11 @@ jetstream {{
 """
 
 
-def _locked(folder: Path) -> IO[str] | None:
+def _locked(folder: Path) -> IO[str]:
     """Return the locked lock file, waiting a little for a server that is just ending."""
-    if sys.platform == "win32":
-        return None
     lock = (folder / "lock").open("a+")
+    if sys.platform == "win32":
+        return lock
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:
         try:
@@ -174,7 +172,7 @@ def _locked(folder: Path) -> IO[str] | None:
                 time.sleep(POLL_S)
                 continue
             lock.seek(0)
-            holder = lock.read() or "another process"
+            holder = lock.read() or "of another process"
             lock.close()
             raise BrokerError(
                 f"the folder {folder} is in use by the NATS server {holder}: stop it, connect "
@@ -184,7 +182,7 @@ def _locked(folder: Path) -> IO[str] | None:
         return lock
 
 
-def _spawn(command: list[str], output: IO[bytes], lock: IO[str] | None) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], output: IO[bytes], lock: IO[str]) -> subprocess.Popen[bytes]:
     if sys.platform == "linux":
         stub = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
         command = stub + command
@@ -193,7 +191,7 @@ def _spawn(command: list[str], output: IO[bytes], lock: IO[str] | None) -> subpr
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        pass_fds=() if lock is None else (lock.fileno(),),
+        pass_fds=() if sys.platform == "win32" else (lock.fileno(),),
         # Ctrl-C reaches the whole group: the roles must still have a server to say goodbye to.
         start_new_session=True,
     )

@@ -65,8 +65,8 @@ class NatsBus:
         self._ack_wait_s = ack_wait_s
         self._connection = Client()
         self._jetstream = JetStream(self._connection)
-        self._publisher: Publisher
-        self._store: NatsStore
+        self._publisher = Publisher(self._connection, self._why)
+        self._store = NatsStore(self._connection.jetstream(), self._jetstream)
         self._readers: set[PullLoop] = set()
         self._others: set[PlainSubscription | NatsWorkQueue] = set()
         self._failures: deque[str] = deque(maxlen=FAILURES_KEPT_MAX)
@@ -276,11 +276,13 @@ class NatsBus:
                 f"no NATS server can be used at {_without_secrets(url)} "
                 f"(waited {timeout_s:.0f} s): {reason}"
             ) from None
-        version = parse_version(str(self._connection.connected_server_version))
-        check_version(version, f"the server at {_without_secrets(url)}")
-        self._publisher = Publisher(self._connection, self._why)
+        try:
+            version = parse_version(str(self._connection.connected_server_version))
+            check_version(version, f"the server at {_without_secrets(url)}")
+        except BrokerError:
+            await self._connection.close()
+            raise
         await self._publisher.open()
-        self._store = NatsStore(self._connection.jetstream(), self._jetstream)
 
     async def _submit(
         self, subject: str, payload: bytes, msg_id: str | None, extra: Mapping[str, str] | None

@@ -75,7 +75,7 @@ class Publisher:
         self._decode = msgspec.json.Decoder(_PubAck).decode
         self._pending: dict[str, Sent] = {}
         self._tokens = itertools.count()
-        self._inbox = connection.new_inbox() + "."
+        self._inbox = ""
         self._online = True
         self._connections = 1
         self._reconnected_at = -NO_STREAM_GRACE_S
@@ -87,6 +87,7 @@ class Publisher:
 
     async def open(self) -> None:
         """Listen for acknowledgements."""
+        self._inbox = self._connection.new_inbox() + "."
         await self._connection.subscribe(
             self._inbox + "*", cb=self._on_ack, pending_msgs_limit=0, pending_bytes_limit=0
         )
@@ -114,10 +115,13 @@ class Publisher:
         self._wake.set()
 
     def refuse(self, subject: str, reason: str) -> None:
-        """Fail what waits for an acknowledgement on `subject`: the server will not give one."""
+        """Fail what waits for an acknowledgement on `subject`: the server will not give one.
+
+        Case is ignored: nats-py tells the server's words in lower case.
+        """
         for token, sent in list(self._pending.items()):
-            if sent.subject == subject:
-                self._fail(token, BusError(f"publishing on {subject!r} was refused: {reason}"))
+            if sent.subject.lower() == subject.lower():
+                self._fail(token, BusError(f"publishing on {sent.subject!r} was refused: {reason}"))
 
     async def close(self) -> None:
         """Stop; what is still unacknowledged fails."""
