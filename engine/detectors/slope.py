@@ -14,17 +14,17 @@ from engine.detector import Reference, clipped, log_odds
 
 CHANNEL = "ranking"
 SLOPES = (0.5, 0.0, -0.5, -1.0)
-CALM = 0.1
+WARNING = 0.1
+CALM = 0.01
 
 
 class Slope:
-    """The e-detector of one model; warns at the square root of the budget."""
+    """The e-detector of one model; warns at WARNING · budget until below CALM · budget."""
 
     def __init__(self, budget: float, reference: Reference) -> None:
         self._mean_log_odds = reference.mean_log_odds
         self.threshold = budget
         self.false_alarm_budget = budget
-        self._warning_at = math.sqrt(budget)
         self._restart()
 
     def _restart(self) -> None:
@@ -58,8 +58,8 @@ class Slope:
         strongest = max(range(len(SLOPES)), key=self._evidence.__getitem__)
         self.outcomes_since_change = self._age[strongest]
         # Suspicion passes well below where it arose, so that it is not announced at every turn.
-        floor = self._warning_at * (CALM if self.is_warning else 1.0)
-        self.is_warning = self.statistic >= floor
+        share = CALM if self.is_warning else WARNING
+        self.is_warning = self.statistic >= share * self.threshold
         self.is_detected = self.statistic >= self.threshold
 
 

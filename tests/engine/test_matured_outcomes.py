@@ -1,0 +1,44 @@
+from engine import matured_outcomes
+from engine.matured_outcomes import MaturedOutcomes
+from streams.events import Outcome
+from tests.engine.test_drift_monitor import outcome
+
+
+def named(signal_id: str, ts: int, exit_ts: int) -> Outcome:
+    return outcome(1, 0.5, 1, signal_id=signal_id, ts=ts, exit_ts=exit_ts)
+
+
+def test_outcomes_are_released_up_to_the_watermark_by_exit_then_id() -> None:
+    matured = MaturedOutcomes(maturity_ns=0)
+    for signal_id, exit_ts in (("c", 5), ("b", 7), ("a", 7), ("d", 9)):
+        matured.add(named(signal_id, 1, exit_ts))
+    assert [(at, o.signal_id) for at, o in matured.release(8)] == [(5, "c"), (7, "a"), (7, "b")]
+    assert len(matured) == 1
+    assert matured.release(8) == []
+
+
+def test_an_outcome_younger_than_the_maturity_waits() -> None:
+    matured = MaturedOutcomes(maturity_ns=10)
+    matured.add(named("fast", 1, 2))
+    matured.add(named("slow", 1, 30))
+    assert matured.release(10) == []
+    assert [(at, o.signal_id) for at, o in matured.release(30)] == [(11, "fast"), (30, "slow")]
+
+
+def test_a_repeat_and_an_outcome_behind_the_watermark_are_left_out() -> None:
+    matured = MaturedOutcomes(maturity_ns=0)
+    matured.add(named("a", 1, 5))
+    matured.add(named("a", 1, 5))
+    assert len(matured.release(5)) == 1
+    matured.add(named("a", 1, 5))
+    assert matured.release(9) == []
+    assert matured.late == 1
+
+
+def test_the_buffer_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(matured_outcomes, "OUTCOMES_WAITING_MAX", 2)
+    matured = MaturedOutcomes(maturity_ns=0)
+    assert matured.add(named("c", 1, 9)) == []
+    assert matured.add(named("b", 1, 8)) == []
+    assert [o.signal_id for _, o in matured.add(named("a", 1, 7))] == ["a"]
+    assert len(matured) == 2
