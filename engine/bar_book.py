@@ -4,13 +4,18 @@ A series is a (symbol, interval). It keeps its last AS_OF_BARS_MAX bars, so that
 honoured as of the bar it names, however late it arrives.
 """
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.errors import WireError
 from streams.events import Bar, Reset
 
 AS_OF_BARS_MAX = 128
 SERIES_MAX = 100_000
+
+T = TypeVar("T", bound=np.generic)
 
 _WAITS, _TOO_LATE, _NO_BAR = -1, -2, -3
 
@@ -137,7 +142,7 @@ class BarBook:
         return series
 
 
-def grown(array: np.ndarray, rows: int) -> np.ndarray:  # type: ignore[type-arg]
+def grown(array: NDArray[T], rows: int) -> NDArray[T]:
     """Return `array` with at least `rows` rows, doubling, new ones zero."""
     if rows <= len(array):
         return array

@@ -27,9 +27,9 @@ def mean_of_last(values: Floats, end: int, bars: int) -> float:
 @kernel
 def highest_of_last(values: Floats, end: int, bars: int) -> float:
     """Return the maximum of `values[end - bars : end]`."""
-    highest = values[end - bars]
+    highest = float(values[end - bars])
     for i in range(end - bars + 1, end):
-        highest = max(highest, values[i])
+        highest = max(highest, float(values[i]))
     return highest
 
 

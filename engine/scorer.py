@@ -273,8 +273,8 @@ class Scorer:
         settings = self._strategies[signal.strategy]
         vector = None if series is None else self._vector(signal, series, position, settings)
         in_force = self._deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
-        reasons = (missing,) if missing else ()
-        probability = None
+        reasons: tuple[str, ...] = (missing,) if missing else ()
+        probability: float | None = None
         if vector is not None and settings.ml.enabled:
             probability, reasons = _speak(signal, settings, in_force, vector)
         model = in_force.version if in_force and probability is not None else None

@@ -42,6 +42,9 @@ class LabelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One strategy.
 
+    `overlapping`: signal at every close on which the entry condition holds, also while an
+    earlier signal's trade is open; otherwise one virtual position at a time.
+
     `name` is its name on the wire; `kind` the file under `engine/strategies/` that decides, or
     `external` when an engine publishes its own signals (then the label is a triple barrier).
     `features` names the numbers that its signals carry.
@@ -53,6 +56,7 @@ class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval: str = "1d"
     symbols: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    overlapping: bool = False
     ml: MlSettings = MlSettings()
     label: LabelSettings = LabelSettings()
     costs: CostSettings = CostSettings()

@@ -44,8 +44,9 @@ class Simulation:
         said += self.labeller.step(event)
         for raw in self.strategist.step(event):
             said.append(raw)
-            for answer in self.scorer.step(raw.event):
-                self._pass_on(answer, said)
+            if isinstance(raw.event, Signal):
+                for answer in self.scorer.step(raw.event):
+                    self._pass_on(answer, said)
         return said
 
     def _pass_on(self, answer: Answer, said: list[Answer]) -> None:

@@ -1,8 +1,9 @@
 """The strategist: bars in, raw signals out, for every strategy that is not external.
 
 A pure state machine. A strategy holds at most one virtual position per symbol, closed by the
-trade rule, and signals when it is flat and its entry condition holds at a close. A position is
-flat again in the bar whose open or stop closed it, so that bar's close may signal anew.
+trade rule, and signals when it is flat and its entry condition holds at a close; with
+`overlapping` it signals whenever the condition holds. A position is flat again in the bar whose
+open or stop closed it, so that bar's close may signal anew.
 """
 
 import math
@@ -62,9 +63,11 @@ class Strategist:
             slot = runner.slot_of(bar.symbol)
             side, score, stop, exit_long, exit_short, atr = runner.decide(slot, bar)
             positions.advance(slot, bar, exit_long, exit_short)
-            if side != 0.0 and positions.is_flat(slot):
+            is_flat = positions.is_flat(slot)
+            if side != 0.0 and (is_flat or runner.settings.overlapping):
                 signal = _signal(runner.settings.name, bar, int(side), score, stop)
-                positions.enter(slot, signal, atr)
+                if is_flat:
+                    positions.enter(slot, signal, atr)
                 answers.append(Answer(subjects.raw(signal.strategy, signal.symbol), signal))
         return answers
 

@@ -295,7 +295,7 @@ def test_a_bad_bar_is_a_dead_letter_and_changes_nothing(changes, reason):
         clean.step(bar)
         disturbed.step(bar)
     (letter,) = disturbed.step(
-        msgspec.structs.replace(bars[-1], ts=bars[-1].ts + 1, **{k: v for k, v in changes.items()})
+        msgspec.structs.replace(bars[-1], ts=bars[-1].ts + 1, **changes)
         if "ts" not in changes
         else msgspec.structs.replace(bars[-1], **changes)
     )

@@ -31,10 +31,11 @@ def test_on_the_sample_the_docstrings_state_how_many_signals_there_are():
         StrategySettings(name="rsi2", kind="rsi2_mean_reversion"),
         StrategySettings(name="breakout"),
         StrategySettings(name="bare", kind="breakout", params=bare),
+        StrategySettings(name="every", kind="rsi2_mean_reversion", overlapping=True),
     )
     made = signals(Strategist(settings), bars)
     counts = {one.name: sum(s.strategy == one.name for s in made) for one in settings}
-    assert counts == {"rsi2": 339, "breakout": 204, "bare": 240}
+    assert counts == {"rsi2": 339, "breakout": 204, "bare": 240, "every": 693}
 
 
 def test_signals_can_be_honoured_and_name_their_bar():
