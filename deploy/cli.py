@@ -1,0 +1,95 @@
+"""The command `assay`.
+
+Every command is one file under `deploy/commands/`. Their modules are light, and import what they
+work with inside the command: a role's process must not load what it does not need.
+
+Exit status: 0 done; 1 ran, and the result is negative or it failed; 2 usage or input.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from deploy.commands import backtest, demo, models, replay, run, status, strategies, train, up
+from streams.errors import AssayError, BrokerError, ConfigError, DataError
+
+OK, NEGATIVE, USAGE = 0, 1, 2
+DEBUG = "ASSAY_DEBUG"
+
+# Typer carries a copy of click of its own: its usage errors are found by inheritance.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="assay",
+    help="Tells a trading engine how much each of its signals is worth, while it trades.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _command in (
+    demo.demo,
+    up.up,
+    run.run,
+    replay.replay,
+    backtest.backtest,
+    train.train,
+    status.status,
+):
+    app.command()(_command)
+app.add_typer(strategies.app, name="strategies")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    as_json = "--json" in arguments
+    if not os.environ.get(DEBUG):
+        # A command says what went wrong itself; a role sets up a log of its own.
+        logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        # Exit is an exception when commands raise it, a return value when click does.
+        result = app(args=arguments, prog_name="assay", standalone_mode=False)
+        return result if isinstance(result, int) else OK
+    except typer.Exit as stop:
+        return stop.exit_code
+    except _UsageError as error:
+        return _complain(f"{error.format_message()} (assay --help lists commands)", USAGE, as_json)
+    except (ConfigError, DataError, BrokerError) as error:
+        return _complain(str(error), USAGE, as_json)
+    except AssayError as error:
+        return _complain(str(error), NEGATIVE, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped", NEGATIVE, as_json)
+    except BrokenPipeError:
+        # Whoever read our output has gone: nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        hint = f"this is a defect of Assay; {DEBUG}=1 shows where"
+        return _complain(f"{type(error).__name__}: {error}; {hint}", NEGATIVE, as_json)
+
+
+def _complain(message: str, status: int, as_json: bool) -> int:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    line = " ".join(message.split())
+    sys.stderr.write(f"assay: {line}\n")
+    if as_json:
+        from deploy.output import Output
+
+        Output(as_json=True).document({"error": line, "exit_code": status})
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""`assay run ROLE`: one role in this process."""
+
+from typing import Annotated
+
+import typer
+
+from deploy.config import load_run
+from deploy.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_STATE,
+    ConfigOption,
+    NatsOption,
+    SetOption,
+    StateOption,
+    url_of,
+)
+from deploy.role_runtime import ROLES, run_role
+from deploy.state import StateDir
+
+
+def run(
+    role: Annotated[str, typer.Argument(help=f"One of {', '.join(ROLES)}.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    assignments: SetOption = None,
+    nats: NatsOption = None,
+    state_dir: StateOption = DEFAULT_STATE,
+    shard: Annotated[int, typer.Option(min=0, help="Which shard of the symbols.")] = 0,
+    shards: Annotated[int, typer.Option(min=1, max=64, help="How many shards there are.")] = 1,
+    follow_parent: Annotated[
+        bool, typer.Option("--follow-parent", help="Stop when standard input closes.")
+    ] = False,
+) -> None:
+    """Run one role until Ctrl-C or SIGTERM.
+
+    It says `ready ROLE` on standard output when it works; its log goes to standard error.
+
+    Example: assay run scorer --nats nats://127.0.0.1:4222 --config configs/quickstart.yaml
+    """
+    state = StateDir(state_dir)
+    settings = load_run(config, assignments or ())
+    state.make()
+    run_role(
+        role,
+        settings,
+        state,
+        url_of(nats, state),
+        shard=shard,
+        shards=shards,
+        follows_parent=follow_parent,
+    )

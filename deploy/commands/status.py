@@ -1,0 +1,35 @@
+"""`assay status`: what runs, how far it is, which models are in force."""
+
+from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, url_of
+from deploy.output import Output
+from deploy.state import StateDir
+
+
+def status(
+    nats: NatsOption = None,
+    state_dir: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show streams, roles and models of a broker.
+
+    Messages by stream, the last progress of every role, the model in force by scope.
+
+    Example: assay status --state-dir .assay --json
+    """
+    from deploy.role_runtime import run_loop
+    from deploy.survey import survey
+
+    output = Output(as_json=as_json)
+    found = run_loop(survey(url_of(nats, StateDir(state_dir))))
+    output.say(f"broker {found.url}")
+    for stream in found.streams:
+        output.say(f"  {stream.name:<9} {stream.messages:>9,} messages")
+    for role in found.roles:
+        output.say(f"  {role.role:<10} shard {role.shard}: at {role.event_time}, seq {role.seq}")
+    if not found.roles:
+        output.say("  no role has made progress yet")
+    for model in found.models:
+        output.say(f"  {model.scope}: {model.version}")
+    if not found.models:
+        output.say("  no model is in force")
+    output.document(found)

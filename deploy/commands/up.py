@@ -1,0 +1,83 @@
+"""`assay up`: a broker and all roles, until Ctrl-C."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from deploy.config import check_strategies, load_run
+from deploy.launch import broker_url, role_arguments, running_roles
+from deploy.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_STATE,
+    ConfigOption,
+    JsonOption,
+    NatsOption,
+    PortOption,
+    SetOption,
+    StateOption,
+)
+from deploy.output import Output
+from deploy.role_runtime import ROLES, cancel_on_signals, run_loop
+from deploy.state import StateDir
+from streams.errors import ConfigError
+
+
+def up(
+    config: ConfigOption = DEFAULT_CONFIG,
+    assignments: SetOption = None,
+    nats: NatsOption = None,
+    port: PortOption = 0,
+    state_dir: StateOption = DEFAULT_STATE,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a broker and all roles, until Ctrl-C or SIGTERM.
+
+    With --nats the roles connect to that server instead of an embedded one.
+    Prints where the broker listens, and `ready` when every role works. A role that crashes is
+    started again.
+
+    Example: assay up --port 4222 --state-dir .assay --config configs/quickstart.yaml
+    """
+    output = Output(as_json=as_json)
+    settings = load_run(config, assignments or ())
+    check_strategies(settings)
+    roles = _roles(without or ())
+    state = StateDir(state_dir.resolve())
+    state.make()
+    with broker_url(nats, state, port) as url:
+        output.say(f"broker {url}")
+        arguments = role_arguments(config, assignments or (), url, state)
+        strategies = [strategy.name for strategy in settings.strategies]
+        run_loop(_serve(strategies, roles, arguments, url, state, output))
+
+
+async def _serve(
+    strategies: list[str],
+    roles: tuple[str, ...],
+    arguments: tuple[str, ...],
+    url: str,
+    state: StateDir,
+    output: Output,
+) -> None:
+    cancel_on_signals()
+    try:
+        async with running_roles(roles, arguments, url, state, output.say) as (_, supervisor):
+            output.say(f"ready: {', '.join(strategies)} on {url} (logs in {state.logs})")
+            output.document({"url": url, "roles": list(roles), "strategies": strategies})
+            await supervisor.watch()
+    except asyncio.CancelledError:
+        # Being stopped is how this command ends well.
+        output.say("stopped")
+
+
+def _roles(without: Sequence[str]) -> tuple[str, ...]:
+    for role in without:
+        if role not in ROLES:
+            raise ConfigError(f"--without must be one of {', '.join(ROLES)}, was {role!r}")
+    return tuple(role for role in ROLES if role not in without)

@@ -1,0 +1,197 @@
+"""A run: which bars, which strategies, how models are trained and drift is watched.
+
+YAML, decoded strictly; a strategy file of the original's form (`strategy`, `params`, `ml` at the
+top) is a run of one strategy.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from deploy.overrides import apply_overrides
+from engine.settings import EXTERNAL, CostSettings, DriftSettings, LabelSettings, StrategySettings
+from models.settings import MlSettings
+from streams.errors import ConfigError
+from streams.source import SourceSettings
+from streams.strict import decode_strict
+from trainers.settings import TrainSettings
+
+BUNDLED = Path(__file__).resolve().parent.parent / "configs"
+FILE_BYTES_MAX = 1_000_000
+
+
+class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where bars come from: `streams.source.SourceSettings`, its `kind` called `source` here."""
+
+    source: str = "sample"
+    dir: str = ""
+    path: str = ""
+    symbols: tuple[str, ...] = ()
+    interval: str = "1d"
+    session: str = "us_equity"
+    timezone: str = "UTC"
+    stamp: Literal["start", "close"] = "start"
+    start: date | None = None
+    end: date | None = None
+    params: dict[str, Any] = {}
+
+    def source_settings(self) -> SourceSettings:
+        """Return the same as what a bar source is given."""
+        values = msgspec.structs.asdict(self)
+        return SourceSettings(kind=values.pop("source"), **values)
+
+
+class CollectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether live signals and their outcomes become training samples, and in which database.
+
+    `db_path` relative: below the state directory.
+    """
+
+    enabled: bool = True
+    db_path: str = "features.db"
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run knows. `trusted_keys`: further signers (hex) whose models may speak."""
+
+    name: str
+    data: DataSettings
+    strategies: tuple[StrategySettings, ...]
+    drift: DriftSettings
+    train: TrainSettings
+    ml_data_collection: CollectionSettings
+    encoding: Literal["json", "msgpack"]
+    trusted_keys: tuple[str, ...]
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of a run file; those of one strategy may stand at its top."""
+
+    name: str = ""
+    data: DataSettings = DataSettings()
+    strategies: tuple[StrategySettings, ...] = ()
+    drift: DriftSettings = DriftSettings()
+    train: TrainSettings = TrainSettings()
+    ml_data_collection: CollectionSettings = CollectionSettings()
+    encoding: Literal["json", "msgpack"] = "json"
+    trusted_keys: tuple[str, ...] = ()
+    strategy: str | None = None
+    kind: str = ""
+    params: dict[str, Any] = {}
+    features: tuple[str, ...] = ()
+    ml: MlSettings = MlSettings()
+    label: LabelSettings = LabelSettings()
+    costs: CostSettings = CostSettings()
+
+
+SINGLE_KEYS = ("kind", "params", "features", "ml", "label", "costs")
+
+
+def load_run(
+    file: Path,
+    assignments: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> RunSettings:
+    """Return the run in `file`, with the environment's and the command line's overrides.
+
+    A name that is no file here is looked for among the bundled configurations. Raises
+    ConfigError that names the path, the value, what is allowed, and the file.
+    """
+    tree = _read(find_config(file))
+    apply_overrides(tree, assignments, environment, RunFile.__struct_fields__)
+    return run_of(tree, str(file))
+
+
+def find_config(file: Path) -> Path:
+    """Return where `file` is: as given, or among the bundled configurations."""
+    for candidate in (file, BUNDLED / file.name, BUNDLED / f"{file.name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    bundled = ", ".join(sorted(f"configs/{p.name}" for p in BUNDLED.glob("*.yaml")))
+    raise ConfigError(f"there is no configuration file {file}; bundled: {bundled}")
+
+
+def run_of(tree: dict[str, Any], origin: str) -> RunSettings:
+    """Return the run that a YAML mapping describes; `origin` is named in errors."""
+    _inherit_interval(tree)
+    file = decode_strict(tree, RunFile, origin)
+    strategies = _strategies(file, tree, origin)
+    return RunSettings(
+        name=file.name or strategies[0].name,
+        data=file.data,
+        strategies=strategies,
+        drift=file.drift,
+        train=file.train,
+        ml_data_collection=file.ml_data_collection,
+        encoding=file.encoding,
+        trusted_keys=file.trusted_keys,
+    )
+
+
+def check_strategies(settings: RunSettings) -> None:
+    """Raise ConfigError for a strategy that does not exist or parameters it does not take.
+
+    It loads the strategies' files, which the configuration alone does not.
+    """
+    from engine.strategy import load_strategy
+
+    for strategy in settings.strategies:
+        if strategy.rule_name != EXTERNAL:
+            path = f"strategies.{strategy.name}.params"
+            load_strategy(strategy.rule_name).decode_params(strategy.params, path)
+
+
+def _strategies(file: RunFile, tree: dict[str, Any], origin: str) -> tuple[StrategySettings, ...]:
+    if file.strategy is None:
+        stray = [key for key in SINGLE_KEYS if key in tree]
+        if stray:
+            raise ConfigError(f"{stray[0]} at the top needs `strategy: NAME` beside it ({origin})")
+        strategies = file.strategies
+    elif file.strategies:
+        raise ConfigError(f"give `strategy` or `strategies`, not both ({origin})")
+    else:
+        single = StrategySettings(
+            name=file.strategy,
+            interval=file.data.interval,
+            symbols=file.data.symbols,
+            **{key: getattr(file, key) for key in SINGLE_KEYS},
+        )
+        strategies = (single,)
+    if not strategies:
+        raise ConfigError(f"strategies must name at least one strategy, was empty ({origin})")
+    names = [strategy.name for strategy in strategies]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise ConfigError(
+                f"each of strategies needs a name of its own, was {name!r} ({origin})"
+            )
+    return strategies
+
+
+def _inherit_interval(tree: dict[str, Any]) -> None:
+    """A strategy that names no interval trades the bars that the run reads."""
+    data, strategies = tree.get("data"), tree.get("strategies")
+    if not (isinstance(data, dict) and "interval" in data and isinstance(strategies, list)):
+        return
+    for strategy in strategies:
+        if isinstance(strategy, dict):
+            strategy.setdefault("interval", data["interval"])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    size = file.stat().st_size
+    if size > FILE_BYTES_MAX:
+        raise ConfigError(f"{file} has {size} bytes, a configuration at most {FILE_BYTES_MAX}")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise ConfigError(f"{file} is not YAML: {detail}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file} must hold a mapping of keys, was {type(tree).__name__}")
+    return tree

@@ -1,0 +1,43 @@
+"""The options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.state import DEFAULT_STATE_DIR, StateDir
+from streams.errors import ConfigError
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="Run file (YAML), here or bundled.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a key, a.b=c; may be repeated.", metavar="A.B=C"),
+]
+StateOption = Annotated[
+    Path, typer.Option("--state-dir", help="Where broker, keys, logs and samples are kept.")
+]
+NatsOption = Annotated[
+    str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
+]
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port of the embedded broker; 0: any.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document, last on standard output.")
+]
+
+DEFAULT_CONFIG = Path("configs/quickstart.yaml")
+DEFAULT_STATE = DEFAULT_STATE_DIR
+
+
+def url_of(nats: str | None, state: StateDir) -> str:
+    """Return the URL to connect to: `nats`, or that of the run in the state directory."""
+    url = nats or state.read_url()
+    if url is None:
+        raise ConfigError(
+            f"no broker is known: nothing runs in {state.root}; start `assay up --state-dir "
+            f"{state.root}`, or name a server with --nats URL"
+        )
+    return url

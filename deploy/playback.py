@@ -1,0 +1,69 @@
+"""History through the stream of a run that is up."""
+
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from rich.console import Console
+
+from deploy.config import DataSettings, RunSettings
+from deploy.connection import connect
+from deploy.live_view import LiveView
+from deploy.role_runtime import ROLES, cancel_on_signals
+from deploy.tally import Tally
+from deploy.watch import watching
+from engine.replay import ReplayCounts, ReplayDriver
+from streams.events import Bar
+from streams.source import bar_frames
+
+DAY_NS = 86_400_000_000_000
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What a replay has published, and in how many seconds."""
+
+    instants: int
+    bars: int
+    seconds: float
+
+
+async def play(
+    url: str, settings: RunSettings, sources: Sequence[DataSettings], console: Console
+) -> Played:
+    """Publish the bars of `sources` in time order, paced by the roles that run at `url`."""
+    cancel_on_signals()
+    started_s = time.monotonic()
+    instants = list(_instants(sources))
+    bus = await connect(url, "assay-replay")
+    try:
+        tally = Tally(tuple(strategy.name for strategy in settings.strategies))
+        async with watching(bus, tally):
+            with LiveView(tally, len(instants), console) as view:
+
+                def on_instant(counts: ReplayCounts) -> None:
+                    view.update(counts.instants)
+
+                driver = ReplayDriver(
+                    bus,
+                    roles=ROLES,
+                    delay_ns=int(settings.train.delay_days * DAY_NS),
+                    on_instant=on_instant,
+                )
+                counts = await driver.drive(instants)
+    finally:
+        await bus.close()
+    return Played(counts.instants, counts.bars, time.monotonic() - started_s)
+
+
+def _instants(sources: Sequence[DataSettings]) -> Iterator[list[Bar]]:
+    """Yield the instants of several sources as one history."""
+    frames = [bar_frames(source.source_settings()) for source in sources]
+    current: list[Bar] = []
+    for frame in heapq.merge(*frames, key=lambda bars: bars[0].ts):
+        if current and frame[0].ts != current[0].ts:
+            yield current
+            current = []
+        current = current + frame
+    if current:
+        yield current

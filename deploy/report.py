@@ -1,0 +1,123 @@
+"""The table at the end of a run."""
+
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.figures import Area, Cohort, Decision, FlipFigures, RunFigures, StrategyFigures
+
+FIGURES_SHOWN_MAX = 8
+
+
+def report_of(figures: RunFigures, title: str) -> RenderableType:
+    """Return the report of a run, ready to print."""
+    lines = [f"{strategy.strategy}: {strategy.conclusion}" for strategy in figures.strategies]
+    if figures.flip is not None:
+        lines += _flip(figures.flip)
+    lines.append(_performance(figures))
+    parts: list[RenderableType] = [_strategies(figures, title), _models(figures)]
+    return Group(*parts, *map(Text, lines))
+
+
+def _flip(flip: FlipFigures) -> list[str]:
+    """Hold what was seen against the truth."""
+    alarm = "no alarm was raised"
+    if flip.alarm_ts is not None:
+        day = _day(flip.alarm_ts)
+        alarm = f"the alarm came {flip.alarm_delay_outcomes} outcomes later ({day})"
+    return [
+        f"truth: {flip.kind} planted at signal {flip.at_signal} ({_day(flip.at_ts)}); {alarm}; "
+        f"{flip.false_alarms} alarms before it",
+        f"AUC before {_area(flip.before)}, after {_area(flip.after)}, "
+        f"recovered {_area(flip.recovered)}; the best that any model can reach is "
+        f"{flip.bayes_auc:.2f}",
+    ]
+
+
+def _strategies(figures: RunFigures, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("strategy")
+    for name in ("signals", "accepted", "hit rate\nall", "hit rate\naccepted"):
+        table.add_column(name, justify="right")
+    for name in ("mean R\nall", "mean R\naccepted", "AUC ± SE\n(0.5: no skill)", "drift\nevents"):
+        table.add_column(name, justify="right")
+    for strategy in figures.strategies:
+        table.add_row(*_row(strategy))
+    return table
+
+
+def _row(figures: StrategyFigures) -> tuple[str, ...]:
+    every, accepted = figures.all, figures.accepted_only
+    return (
+        figures.strategy,
+        str(figures.signals),
+        str(figures.accepted),
+        _hit_rate(every),
+        _hit_rate(accepted),
+        _mean_r(every),
+        _mean_r(accepted),
+        _area(figures.area),
+        str(figures.drift_detected),
+    )
+
+
+def _models(figures: RunFigures) -> Table:
+    table = Table(title="models", title_justify="left")
+    for name in ("strategy", "in event time", "decision", "version", "why"):
+        table.add_column(name)
+    for strategy in figures.strategies:
+        for decision in strategy.models:
+            table.add_row(
+                strategy.strategy,
+                _day(decision.effective_ts),
+                decision.decision,
+                decision.version or "none",
+                _why(decision),
+            )
+        if not strategy.models:
+            table.add_row(strategy.strategy, "", "none trained", "", "")
+    return table
+
+
+def _why(decision: Decision) -> str:
+    """Return the gate's word and its figures in one line."""
+    numbers = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in decision.verdict.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return "; ".join(
+        part for part in (decision.why, ", ".join(numbers[:FIGURES_SHOWN_MAX])) if part
+    )
+
+
+def _performance(figures: RunFigures) -> str:
+    text = f"{figures.bars:,} bars at {figures.bars_per_second:,.0f} bars/s"
+    if figures.latency_us_p50 is None or figures.latency_us_p99 is None:
+        return f"{text}; no signal was timed"
+    return (
+        f"{text}; raw signal to answer p50 {figures.latency_us_p50 / 1000:.2f} ms, "
+        f"p99 {figures.latency_us_p99 / 1000:.2f} ms over {figures.signals_timed:,} signals, "
+        "by the broker's clock"
+    )
+
+
+def _hit_rate(cohort: Cohort) -> str:
+    return "-" if cohort.hit_rate is None else f"{cohort.hit_rate:.1%}"
+
+
+def _mean_r(cohort: Cohort) -> str:
+    return "-" if cohort.mean_r is None else f"{cohort.mean_r:+.3f}"
+
+
+def _area(area: Area) -> str:
+    if area.auc is None:
+        return "-"
+    error = "?" if area.standard_error is None else f"{area.standard_error:.3f}"
+    return f"{area.auc:.3f} ± {error}"
+
+
+def _day(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d}" if ts > 0 else ""

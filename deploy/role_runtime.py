@@ -1,0 +1,168 @@
+"""The process around one role: event loop, signals, log, ready line, bus.
+
+Light on purpose: what a role needs is imported by its wiring file alone.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from deploy.config import RunSettings
+from deploy.connection import connect
+from deploy.role_process import READY_PREFIX
+from deploy.state import StateDir
+from streams.bus import Bus
+from streams.errors import ConfigError
+from streams.subjects import SHARDS, shard_of
+
+ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
+ORPHAN_GRACE_S = 5.0
+CONNECT_TIMEOUT_S = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleContext:
+    """What a wiring file builds its role from."""
+
+    settings: RunSettings
+    state: StateDir
+    bus: Bus
+    shard: int
+    shards: int
+    on_ready: Callable[[], None]
+
+    def owns(self, symbol: str) -> bool:
+        """Whether this shard answers for `symbol`."""
+        return shard_of(symbol) * self.shards // SHARDS == self.shard
+
+    def require_one_shard(self) -> None:
+        """Raise ConfigError when a role that is not sharded was asked to be."""
+        if self.shards != 1:
+            raise ConfigError(f"--shards must be 1 for every role but scorer, was {self.shards}")
+
+
+class Role(Protocol):
+    """What a wiring file builds."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        ...
+
+
+def run_role(
+    role: str,
+    settings: RunSettings,
+    state: StateDir,
+    url: str,
+    *,
+    shard: int = 0,
+    shards: int = 1,
+    follows_parent: bool = False,
+) -> None:
+    """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end."""
+    if role not in ROLES:
+        raise ConfigError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
+    if not 0 <= shard < shards:
+        raise ConfigError(f"--shard must be in 0..{shards - 1}, was {shard}")
+    _log_to_stderr(role)
+    wiring = importlib.import_module(f"deploy.wiring.{role}")
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        if follows_parent:
+            _follow_parent(stop)
+        bus = await connect(url, f"assay-{role}-{shard}", CONNECT_TIMEOUT_S)
+        try:
+            context = RoleContext(
+                settings, state, bus, shard, shards, on_ready=lambda: say_ready(role)
+            )
+            built: Role = wiring.build(context)
+            await built.run(stop)
+        finally:
+            await bus.close()
+
+    run_loop(main())
+
+
+def say_ready(role: str) -> None:
+    """Tell whoever started this process that the role works."""
+    sys.stdout.write(f"{READY_PREFIX}{role} pid={os.getpid()}\n")
+    sys.stdout.flush()
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the fastest event loop there is, and return its result."""
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(main)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` on Ctrl-C and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        # Windows has no loop signal handlers; there Ctrl-C raises KeyboardInterrupt.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+
+
+def cancel_on_signals() -> None:
+    """Cancel the current task on the first Ctrl-C or SIGTERM; later ones change nothing."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in STOP_SIGNALS:
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, cancel)
+
+
+def _follow_parent(stop: asyncio.Event) -> None:
+    """Stop when standard input closes: the parent holds its other end and has ended."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while os.read(0, 4096):
+                pass
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+        # A role that cannot say goodbye (its broker is gone too) must not outlive its parent.
+        time.sleep(ORPHAN_GRACE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _log_to_stderr(role: str) -> None:
+    logging.basicConfig(
+        level=os.environ.get("ASSAY_LOG", "INFO").upper(),
+        format=f"%(asctime)s {role} %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )

@@ -1,0 +1,87 @@
+"""The state directory: everything a run keeps on this machine.
+
+<state-dir>/
+    broker/         the embedded server's store, 0700
+    broker.json     where the server listens, while `assay up` runs
+    keys/           the signing key, 0600
+    models/         models exported as files
+    jobs/           training jobs at work
+    logs/           one file per role
+    features.db     training samples
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.errors import ConfigError
+
+DEFAULT_STATE_DIR = Path(".assay")
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """Paths below one state directory."""
+
+    root: Path
+
+    @property
+    def broker(self) -> Path:
+        """The embedded server's store."""
+        return self.root / "broker"
+
+    @property
+    def keys(self) -> Path:
+        """The signing key's folder."""
+        return self.root / "keys"
+
+    @property
+    def models(self) -> Path:
+        """Models exported as files."""
+        return self.root / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """Training jobs at work."""
+        return self.root / "jobs"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per role."""
+        return self.root / "logs"
+
+    def database(self, db_path: str) -> Path:
+        """Return the feature database; a relative path is below the root."""
+        return self.root / db_path
+
+    def make(self) -> None:
+        """Create the directory and its folders, for this user only."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.broker, self.keys, self.models, self.jobs, self.logs):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"--state-dir must be a directory that can be written, was {self.root}: "
+                f"{error.strerror}"
+            ) from None
+
+    def write_url(self, url: str) -> None:
+        """Record where the server listens, for `assay status` and its like."""
+        target = self.root / "broker.json"
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps({"url": url}), encoding="utf-8")
+        partial.replace(target)
+
+    def read_url(self) -> str | None:
+        """Return where the server listens, or None when nothing is recorded."""
+        try:
+            found = json.loads((self.root / "broker.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        url = found.get("url") if isinstance(found, dict) else None
+        return url if isinstance(url, str) else None
+
+    def forget_url(self) -> None:
+        """Say that no server listens any more."""
+        (self.root / "broker.json").unlink(missing_ok=True)

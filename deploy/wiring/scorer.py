@@ -1,0 +1,31 @@
+"""Builds the scorer's role: features, models and modes, over one bus."""
+
+from deploy.role_runtime import RoleContext
+from deploy.trust import trusted_keys
+from engine.roles.scorer import ScorerRole
+from engine.scorer import Scorer
+from models.feature_set import load_feature_set
+from models.registry import Registry
+from streams.clock import SystemClock
+from streams.session import session
+
+
+def build(context: RoleContext) -> ScorerRole:
+    """Return the role, ready to run: features are compiled before it says that it is."""
+    settings = context.settings
+    core = Scorer(
+        settings.strategies,
+        load_feature_set(),
+        session(settings.data.session),
+        context.owns,
+    )
+    return ScorerRole(
+        context.bus,
+        core,
+        registry=Registry(context.bus),
+        trusted_keys=trusted_keys(context.state, settings),
+        clock=SystemClock(),
+        shard=context.shard,
+        encoding=settings.encoding,
+        on_ready=context.on_ready,
+    )

@@ -1,0 +1,17 @@
+"""Builds the strategies role: the built-in strategies, over one bus."""
+
+from deploy.role_runtime import RoleContext
+from engine.roles.strategies import strategies_shell
+from engine.shell import Shell
+from engine.strategist import Strategist
+
+
+def build(context: RoleContext) -> Shell:
+    """Return the role, ready to run."""
+    context.require_one_shard()
+    return strategies_shell(
+        context.bus,
+        Strategist(context.settings.strategies),
+        encoding=context.settings.encoding,
+        on_ready=context.on_ready,
+    )
