@@ -1,0 +1,333 @@
+"""The wire contract, byte by byte: what was ever published must stay readable.
+
+A change that makes one of these tests fail breaks engines in other languages and streams on
+disk. New fields come last, with a default: then add an event that carries them and leave the
+old bytes where they are, for they must still decode.
+"""
+
+import pytest
+
+from streams.codec import decode, encode
+from streams.events import (
+    Bar,
+    Bars,
+    Deployment,
+    Drift,
+    Event,
+    Expire,
+    Outcome,
+    Policy,
+    Progress,
+    Reset,
+    Retrain,
+    Scored,
+    Signal,
+    Signals,
+    Trade,
+)
+from tests.streams.wire import EVENT_TYPES
+
+TS = 1_700_000_000_000_000_000
+
+BAR = Bar("BRK.B", "1d", TS, 10.0, 12.5, 9.75, 11.0, 1000.0)
+SIGNAL = Signal("s-1", "rsi2", "BRK.B", "1d", TS, -1, 0.75, 10.5, 11.25, {"gap": -0.5})
+BARE = Signal("s-2", "rsi2", "A", "1d", TS, 1, 0.5, 10.0)
+
+EVENTS: dict[str, Event] = {
+    "bar": BAR,
+    "bars": Bars(
+        ("A", "B"), "1h", bytes(8), b"\x01" * 8, b"\x02" * 8, b"\x03" * 8, b"\x04" * 8, b"\xff" * 8
+    ),
+    "reset": Reset("A", TS, "split 4:1"),
+    "signal": SIGNAL,
+    "signal without stop": BARE,
+    "signals": Signals(
+        "rsi2", "1d", ("s-2",), ("A",), bytes(8), b"\x01", bytes(8), bytes(8), bytes(8)
+    ),
+    "scored": Scored(
+        "s-1",
+        "rsi2",
+        "BRK.B",
+        "1d",
+        TS,
+        -1,
+        0.75,
+        10.5,
+        11.25,
+        {"gap": -0.5},
+        0.625,
+        0.7125,
+        True,
+        "score_enhancement",
+        0.5,
+        0.3,
+        "rsi2-0123456789ab",
+        ("expired",),
+        b"\x00\x00\xc0\x7f",
+        "ab" * 4,
+    ),
+    "scored without model": Scored(
+        "s-2",
+        "rsi2",
+        "A",
+        "1d",
+        TS,
+        1,
+        0.5,
+        10.0,
+        None,
+        {},
+        None,
+        0.5,
+        False,
+        "filter",
+        0.5,
+        0.3,
+        None,
+        (),
+        b"",
+        "",
+    ),
+    "trade": Trade("s-1", TS, TS + 1, 10.5, 9.5, 100.0, 99.5, True),
+    "outcome": Outcome(
+        "s-1",
+        "rsi2",
+        "BRK.B",
+        "1d",
+        TS,
+        -1,
+        True,
+        TS + 1,
+        TS + 2,
+        10.5,
+        9.5,
+        0.09523809523809523,
+        1.3,
+        1.0,
+        0.975,
+        1,
+        "signal",
+        True,
+        0.625,
+        "rsi2-0123456789ab",
+    ),
+    "drift": Drift(
+        "rsi2",
+        None,
+        "detected",
+        "ranking",
+        "slope",
+        25.5,
+        20.0,
+        240,
+        TS,
+        0.01,
+        "rsi2-0123456789ab",
+        TS + 1,
+    ),
+    "retrain": Retrain("r-1", "rsi2", None, "drift:slope", TS, "drift-monitor", TS + 1),
+    "deployment": Deployment(
+        "rsi2",
+        None,
+        "rsi2-0123456789ab",
+        "ab" * 4,
+        TS,
+        None,
+        {"p": 0.03, "winner": "lightgbm"},
+        "r-1",
+    ),
+    "policy": Policy("rsi2", "block", "ops", "halt"),
+    "expire": Expire("rsi2", "A", "s-2"),
+    "progress": Progress("scorer", 0, TS, 17),
+}
+
+JSON = {
+    "bar": (
+        b'{"type":"bar","symbol":"BRK.B","interval":"1d","ts":1700000000000000000,"open":10.0,"'
+        b'high":12.5,"low":9.75,"close":11.0,"volume":1000.0}'
+    ),
+    "bars": (
+        b'{"type":"bars","symbols":["A","B"],"interval":"1h","ts":"AAAAAAAAAAA=","open":"AQEBAQ'
+        b'EBAQE=","high":"AgICAgICAgI=","low":"AwMDAwMDAwM=","close":"BAQEBAQEBAQ=","volume":"/'
+        b'/////////8="}'
+    ),
+    "reset": (b'{"type":"reset","symbol":"A","ts":1700000000000000000,"reason":"split 4:1"}'),
+    "signal": (
+        b'{"type":"signal","signal_id":"s-1","strategy":"rsi2","symbol":"BRK.B","interval":"1d"'
+        b',"ts":1700000000000000000,"side":-1,"score":0.75,"price":10.5,"stop":11.25,"features"'
+        b':{"gap":-0.5}}'
+    ),
+    "signal without stop": (
+        b'{"type":"signal","signal_id":"s-2","strategy":"rsi2","symbol":"A","interval":"1d","ts'
+        b'":1700000000000000000,"side":1,"score":0.5,"price":10.0,"stop":null,"features":{}}'
+    ),
+    "signals": (
+        b'{"type":"signals","strategy":"rsi2","interval":"1d","signal_ids":["s-2"],"symbols":["'
+        b'A"],"ts":"AAAAAAAAAAA=","side":"AQ==","score":"AAAAAAAAAAA=","price":"AAAAAAAAAAA=","'
+        b'stop":"AAAAAAAAAAA="}'
+    ),
+    "scored": (
+        b'{"type":"scored","signal_id":"s-1","strategy":"rsi2","symbol":"BRK.B","interval":"1d"'
+        b',"ts":1700000000000000000,"side":-1,"score":0.75,"price":10.5,"stop":11.25,"features"'
+        b':{"gap":-0.5},"probability":0.625,"final_score":0.7125,"accepted":true,"mode":"score_'
+        b'enhancement","threshold":0.5,"weight":0.3,"model":"rsi2-0123456789ab","reasons":["exp'
+        b'ired"],"inputs":"AADAfw==","features_digest":"abababab"}'
+    ),
+    "scored without model": (
+        b'{"type":"scored","signal_id":"s-2","strategy":"rsi2","symbol":"A","interval":"1d","ts'
+        b'":1700000000000000000,"side":1,"score":0.5,"price":10.0,"stop":null,"features":{},"pr'
+        b'obability":null,"final_score":0.5,"accepted":false,"mode":"filter","threshold":0.5,"w'
+        b'eight":0.3,"model":null,"reasons":[],"inputs":"","features_digest":""}'
+    ),
+    "trade": (
+        b'{"type":"trade","signal_id":"s-1","entry_ts":1700000000000000000,"exit_ts":1700000000'
+        b'000000001,"entry_price":10.5,"exit_price":9.5,"quantity":100.0,"pnl_net":99.5,"final"'
+        b":true}"
+    ),
+    "outcome": (
+        b'{"type":"outcome","signal_id":"s-1","strategy":"rsi2","symbol":"BRK.B","interval":"1d'
+        b'","ts":1700000000000000000,"side":-1,"accepted":true,"entry_ts":1700000000000000001,"'
+        b'exit_ts":1700000000000000002,"entry_price":10.5,"exit_price":9.5,"y_return":0.0952380'
+        b'9523809523,"r_multiple":1.3,"y_pnl_gross":1.0,"y_pnl_net":0.975,"y_binary":1,"exit_re'
+        b'ason":"signal","virtual":true,"probability":0.625,"model":"rsi2-0123456789ab"}'
+    ),
+    "drift": (
+        b'{"type":"drift","strategy":"rsi2","symbol":null,"level":"detected","channel":"ranking'
+        b'","detector":"slope","statistic":25.5,"threshold":20.0,"outcomes_seen":240,"changepoi'
+        b'nt_ts":1700000000000000000,"false_alarm_budget":0.01,"model":"rsi2-0123456789ab","ts"'
+        b":1700000000000000001}"
+    ),
+    "retrain": (
+        b'{"type":"retrain","request_id":"r-1","strategy":"rsi2","symbol":null,"reason":"drift:'
+        b'slope","since_ts":1700000000000000000,"requested_by":"drift-monitor","ts":17000000000'
+        b"00000001}"
+    ),
+    "deployment": (
+        b'{"type":"deployment","strategy":"rsi2","symbol":null,"version":"rsi2-0123456789ab","d'
+        b'igest":"abababab","effective_ts":1700000000000000000,"previous":null,"verdict":{"p":0'
+        b'.03,"winner":"lightgbm"},"request_id":"r-1"}'
+    ),
+    "policy": (b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt"}'),
+    "expire": (b'{"type":"expire","strategy":"rsi2","symbol":"A","signal_id":"s-2"}'),
+    "progress": (
+        b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17}'
+    ),
+}
+
+MSGPACK = {
+    "bar": (
+        b"\x89\xa4type\xa3bar\xa6symbol\xa5BRK.B\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*"
+        b"\x00\x00\xa4open\xcb@$\x00\x00\x00\x00\x00\x00\xa4high\xcb@)\x00\x00\x00\x00\x00\x00"
+        b"\xa3low\xcb@#\x80\x00\x00\x00\x00\x00\xa5close\xcb@&\x00\x00\x00\x00\x00\x00\xa6volum"
+        b"e\xcb@\x8f@\x00\x00\x00\x00\x00"
+    ),
+    "bars": (
+        b"\x89\xa4type\xa4bars\xa7symbols\x92\xa1A\xa1B\xa8interval\xa21h\xa2ts\xc4\x08\x00\x00"
+        b"\x00\x00\x00\x00\x00\x00\xa4open\xc4\x08\x01\x01\x01\x01\x01\x01\x01\x01\xa4high\xc4"
+        b"\x08\x02\x02\x02\x02\x02\x02\x02\x02\xa3low\xc4\x08\x03\x03\x03\x03\x03\x03\x03\x03"
+        b"\xa5close\xc4\x08\x04\x04\x04\x04\x04\x04\x04\x04\xa6volume\xc4\x08\xff\xff\xff\xff"
+        b"\xff\xff\xff\xff"
+    ),
+    "reset": (
+        b"\x84\xa4type\xa5reset\xa6symbol\xa1A\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa6reason"
+        b"\xa9split 4:1"
+    ),
+    "signal": (
+        b"\x8b\xa4type\xa6signal\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5BRK.B\xa8"
+        b"interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\xff\xa5score\xcb?\xe8\x00"
+        b"\x00\x00\x00\x00\x00\xa5price\xcb@%\x00\x00\x00\x00\x00\x00\xa4stop\xcb@&\x80\x00\x00"
+        b"\x00\x00\x00\xa8features\x81\xa3gap\xcb\xbf\xe0\x00\x00\x00\x00\x00\x00"
+    ),
+    "signal without stop": (
+        b"\x8b\xa4type\xa6signal\xa9signal_id\xa3s-2\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa8inte"
+        b"rval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\x01\xa5score\xcb?\xe0\x00\x00"
+        b"\x00\x00\x00\x00\xa5price\xcb@$\x00\x00\x00\x00\x00\x00\xa4stop\xc0\xa8features\x80"
+    ),
+    "signals": (
+        b"\x8a\xa4type\xa7signals\xa8strategy\xa4rsi2\xa8interval\xa21d\xaasignal_ids\x91\xa3s-"
+        b"2\xa7symbols\x91\xa1A\xa2ts\xc4\x08\x00\x00\x00\x00\x00\x00\x00\x00\xa4side\xc4\x01"
+        b"\x01\xa5score\xc4\x08\x00\x00\x00\x00\x00\x00\x00\x00\xa5price\xc4\x08\x00\x00\x00"
+        b"\x00\x00\x00\x00\x00\xa4stop\xc4\x08\x00\x00\x00\x00\x00\x00\x00\x00"
+    ),
+    "scored": (
+        b"\xde\x00\x15\xa4type\xa6scored\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5B"
+        b"RK.B\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\xff\xa5score\xcb?"
+        b"\xe8\x00\x00\x00\x00\x00\x00\xa5price\xcb@%\x00\x00\x00\x00\x00\x00\xa4stop\xcb@&\x80"
+        b"\x00\x00\x00\x00\x00\xa8features\x81\xa3gap\xcb\xbf\xe0\x00\x00\x00\x00\x00\x00\xabpr"
+        b"obability\xcb?\xe4\x00\x00\x00\x00\x00\x00\xabfinal_score\xcb?\xe6\xcc\xcc\xcc\xcc"
+        b"\xcc\xcd\xa8accepted\xc3\xa4mode\xb1score_enhancement\xa9threshold\xcb?\xe0\x00\x00"
+        b"\x00\x00\x00\x00\xa6weight\xcb?\xd3333333\xa5model\xb1rsi2-0123456789ab\xa7reasons"
+        b"\x91\xa7expired\xa6inputs\xc4\x04\x00\x00\xc0\x7f\xaffeatures_digest\xa8abababab"
+    ),
+    "scored without model": (
+        b"\xde\x00\x15\xa4type\xa6scored\xa9signal_id\xa3s-2\xa8strategy\xa4rsi2\xa6symbol\xa1A"
+        b"\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\x01\xa5score\xcb?\xe0"
+        b"\x00\x00\x00\x00\x00\x00\xa5price\xcb@$\x00\x00\x00\x00\x00\x00\xa4stop\xc0\xa8featur"
+        b"es\x80\xabprobability\xc0\xabfinal_score\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8accepted"
+        b"\xc2\xa4mode\xa6filter\xa9threshold\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa6weight\xcb?"
+        b"\xd3333333\xa5model\xc0\xa7reasons\x90\xa6inputs\xc4\x00\xaffeatures_digest\xa0"
+    ),
+    "trade": (
+        b"\x89\xa4type\xa5trade\xa9signal_id\xa3s-1\xa8entry_ts\xcf\x17\x97\x9c\xfe6*\x00\x00"
+        b"\xa7exit_ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xabentry_price\xcb@%\x00\x00\x00\x00\x00"
+        b"\x00\xaaexit_price\xcb@#\x00\x00\x00\x00\x00\x00\xa8quantity\xcb@Y\x00\x00\x00\x00"
+        b"\x00\x00\xa7pnl_net\xcb@X\xe0\x00\x00\x00\x00\x00\xa5final\xc3"
+    ),
+    "outcome": (
+        b"\xde\x00\x15\xa4type\xa7outcome\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5"
+        b"BRK.B\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\xff\xa8accepted"
+        b"\xc3\xa8entry_ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa7exit_ts\xcf\x17\x97\x9c\xfe6*\x00"
+        b"\x02\xabentry_price\xcb@%\x00\x00\x00\x00\x00\x00\xaaexit_price\xcb@#\x00\x00\x00\x00"
+        b"\x00\x00\xa8y_return\xcb?\xb8a\x86\x18a\x86\x18\xaar_multiple\xcb?\xf4\xcc\xcc\xcc"
+        b"\xcc\xcc\xcd\xaby_pnl_gross\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa9y_pnl_net\xcb?\xef333"
+        b"333\xa8y_binary\x01\xabexit_reason\xa6signal\xa7virtual\xc3\xabprobability\xcb?\xe4"
+        b"\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab"
+    ),
+    "drift": (
+        b"\x8d\xa4type\xa5drift\xa8strategy\xa4rsi2\xa6symbol\xc0\xa5level\xa8detected\xa7chann"
+        b"el\xa7ranking\xa8detector\xa5slope\xa9statistic\xcb@9\x80\x00\x00\x00\x00\x00\xa9thre"
+        b"shold\xcb@4\x00\x00\x00\x00\x00\x00\xadoutcomes_seen\xcc\xf0\xaechangepoint_ts\xcf"
+        b"\x17\x97\x9c\xfe6*\x00\x00\xb2false_alarm_budget\xcb?\x84z\xe1G\xae\x14{\xa5model\xb1"
+        b"rsi2-0123456789ab\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01"
+    ),
+    "retrain": (
+        b"\x88\xa4type\xa7retrain\xaarequest_id\xa3r-1\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6rea"
+        b"son\xabdrift:slope\xa8since_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xacrequested_by\xaddrift"
+        b"-monitor\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01"
+    ),
+    "deployment": (
+        b"\x89\xa4type\xaadeployment\xa8strategy\xa4rsi2\xa6symbol\xc0\xa7version\xb1rsi2-01234"
+        b"56789ab\xa6digest\xa8abababab\xaceffective_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa8previo"
+        b"us\xc0\xa7verdict\x82\xa1p\xcb?\x9e\xb8Q\xeb\x85\x1e\xb8\xa6winner\xa8lightgbm\xaareq"
+        b"uest_id\xa3r-1"
+    ),
+    "policy": (
+        b"\x85\xa4type\xa6policy\xa8strategy\xa4rsi2\xa6action\xa5block\xa2by\xa3ops\xa3why\xa4halt"
+    ),
+    "expire": (b"\x84\xa4type\xa6expire\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa9signal_id\xa3s-2"),
+    "progress": (
+        b"\x85\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
+        b"\xfe6*\x00\x00\xa3seq\x11"
+    ),
+}
+
+
+def test_every_type_has_golden_bytes():
+    assert {type(event) for event in EVENTS.values()} == set(EVENT_TYPES)
+    assert JSON.keys() == MSGPACK.keys() == EVENTS.keys()
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_json_is_written_as_ever(name: str):
+    assert encode(EVENTS[name], "json") == JSON[name]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_messagepack_is_written_as_ever(name: str):
+    assert encode(EVENTS[name], "msgpack") == MSGPACK[name]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_old_bytes_are_read_as_ever(name: str):
+    assert decode(JSON[name]) == EVENTS[name]
+    assert decode(MSGPACK[name]) == EVENTS[name]
