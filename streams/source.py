@@ -1,8 +1,9 @@
 """Bar sources by name: each file under `streams/sources/` is one, its file name its config name.
 
 A source module holds `Params`, a Struct of settings of its own, and
-`read(settings, params) -> BarTable`. It is imported only when asked for: sources use polars,
-the online roles must not.
+`read(settings, params) -> BarTable`; one whose market comes with signals also holds
+`instants(settings, params)`. It is imported only when asked for: sources use polars, the online
+roles must not.
 """
 
 import datetime
@@ -15,7 +16,7 @@ import msgspec
 
 import streams.sources
 from streams.errors import ConfigError
-from streams.events import Bar
+from streams.events import Bar, Signal
 from streams.strict import decode_strict, nearest
 
 HELPERS = frozenset({"files", "instants", "stamps", "table"})
@@ -63,11 +64,23 @@ def read_bars(settings: SourceSettings) -> Any:
     Raises ConfigError for settings that make no sense, DataError for bars that cannot be used.
     """
     source = load_source(settings.kind)
-    params = decode_strict(settings.params, source.Params, f"source {settings.kind}: params")
-    return source.read(settings, params)
+    return source.read(settings, _params(source, settings))
 
 
 def bar_frames(settings: SourceSettings) -> Iterator[list[Bar]]:
     """Yield the bars of `settings`, one instant of one interval at a time, in time order."""
     instants = importlib.import_module("streams.sources.instants")
     yield from instants.frames(read_bars(settings))
+
+
+def market_instants(settings: SourceSettings) -> Iterator[list[Bar | Signal]]:
+    """Yield instants in time order: their bars, then the raw signals a source may come with."""
+    source = load_source(settings.kind)
+    if hasattr(source, "instants"):
+        yield from source.instants(settings, _params(source, settings))
+    else:
+        yield from ([*frame] for frame in bar_frames(settings))
+
+
+def _params(source: Any, settings: SourceSettings) -> Any:
+    return decode_strict(settings.params, source.Params, f"source {settings.kind}: params")
