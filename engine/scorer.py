@@ -114,10 +114,16 @@ class Scorer:
         handler = self._steps.get(type(event))
         return handler(event) if handler else []
 
+    def start_with(self, strategy: str, model: Model) -> None:
+        """Let the model of `ml.model_path` speak: until a deployment comes, or, pinned, for good."""
+        scope = Deployment(strategy, None, model.version, model.digest, 0, None, {})
+        self._deployments.add(scope, model)
+
     def deploy(self, deployment: Deployment, model: Model | ModelRefused | None) -> list[Answer]:
         """Bring a model into force, or say why it was refused and keep the old one.
 
-        `model` None with an empty digest is the null model: from then on nobody speaks.
+        `model` None with an empty digest is the null model: from then on nobody speaks. A
+        strategy that is pinned to its `model_path` keeps it.
         """
         settings = self._strategies.get(deployment.strategy)
         subject = subjects.deployed(deployment.strategy)
@@ -126,7 +132,8 @@ class Scorer:
             return [_dead_letter(subject, codec.encode(deployment), detail)]
         if isinstance(model, ModelRefused):
             return [_dead_letter(subject, codec.encode(deployment), f"model_refused: {model}")]
-        self._deployments.add(deployment, model)
+        if not settings.ml.pinned:
+            self._deployments.add(deployment, model)
         return []
 
     def refuse(self, subject: str, payload: bytes, error: WireError) -> list[Answer]:

@@ -182,6 +182,28 @@ def test_the_model_of_the_symbol_wins_over_that_of_the_strategy(model):
     assert scorer.step(signal_on(others[-1], "b"))[0].event.model == "wide"
 
 
+def test_the_model_of_the_model_path_speaks_first_and_a_pinned_one_for_good(model):
+    bars = random_bars()
+    for pinned, expected in ((False, "v1"), (True, model.version)):
+        scorer = make_scorer(pinned=pinned)
+        scorer.start_with("alpha", model)
+        for bar in bars:
+            scorer.step(bar)
+        assert scorer.step(signal_on(bars[-1], "a"))[0].event.model == model.version
+        scorer.deploy(deployment("v1"), model)
+        assert scorer.step(signal_on(bars[-1], "b"))[0].event.model == expected
+
+
+def test_the_null_model_silences_the_one_before(model):
+    scorer = make_scorer()
+    bars = random_bars()
+    for bar in bars:
+        scorer.step(bar)
+    scorer.deploy(deployment(), model)
+    scorer.deploy(Deployment("alpha", None, "null", "", 0, "v1", {}), None)
+    assert scorer.step(signal_on(bars[-1]))[0].event.reasons == ("no_model",)
+
+
 def test_a_refused_model_is_a_dead_letter_and_the_old_one_keeps_scoring(model):
     scorer = make_scorer()
     bars = random_bars()
