@@ -51,9 +51,7 @@ STREAMS = (
         republish=("signals.scored.*.*", subjects.SCORED_PLAIN),
     ),
     StreamSpec(OUTCOMES, (subjects.OUTCOMES, "progress.labeller.>")),
-    StreamSpec(
-        DRIFT, (subjects.DRIFT, subjects.KEPT, "progress.drift.>", "progress.trainer.>")
-    ),
+    StreamSpec(DRIFT, (subjects.DRIFT, subjects.KEPT, "progress.drift.>", "progress.trainer.>")),
     StreamSpec(RETRAIN, (subjects.RETRAIN,), work_queue=True),
     StreamSpec(DLQ, (subjects.DLQ,)),
 )

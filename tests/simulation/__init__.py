@@ -1,1 +1,0 @@
-"""Whole runs: replay, hot swap, killed processes."""
