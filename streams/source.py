@@ -79,7 +79,8 @@ def market_instants(settings: SourceSettings) -> Iterator[list[Bar | Signal]]:
     if hasattr(source, "instants"):
         yield from source.instants(settings, _params(source, settings))
     else:
-        yield from ([*frame] for frame in bar_frames(settings))
+        for frame in bar_frames(settings):
+            yield [*frame]
 
 
 def _params(source: Any, settings: SourceSettings) -> Any:

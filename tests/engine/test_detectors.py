@@ -22,12 +22,19 @@ Stream = list[tuple[float, int]]
 every_detector = pytest.mark.parametrize("name", detector_names())
 
 
-def outcomes(seed: int, count: int, sharpness: float, truth: float) -> Stream:
+def outcomes(seed: int, count: int, sharpness: float, truth: float, shift: float = 0.0) -> Stream:
     """Predictions with log-odds of scale `sharpness`; outcomes follow `truth` times that."""
     rng = np.random.default_rng(seed)
     log_odds = sharpness * rng.standard_normal(count)
-    happened = rng.random(count) < layer_a.sigmoid(truth * log_odds)
+    happened = rng.random(count) < layer_a.sigmoid(shift + truth * log_odds)
     return list(zip(layer_a.sigmoid(log_odds).tolist(), happened.astype(int).tolist(), strict=True))
+
+
+def gone_bad(name: str) -> Stream:
+    """Outcomes of the kind that a detector's channel is there to find."""
+    if load_detector(name).CHANNEL == "calibration":
+        return outcomes(3, 1500, 1.5, 1.0, shift=-1.0)
+    return outcomes(3, 1500, 1.5, -1.0)
 
 
 def made(name: str, stream: Stream) -> Detector:
@@ -58,8 +65,8 @@ def test_the_module_keeps_the_contract(name: str) -> None:
 
 
 @every_detector
-def test_a_model_that_turns_upside_down_is_found_and_dated(name: str) -> None:
-    good, bad = outcomes(2, 1000, 1.5, 1.0), outcomes(3, 1500, 1.5, -1.0)
+def test_a_model_that_goes_bad_is_found_and_dated(name: str) -> None:
+    good, bad = outcomes(2, 1000, 1.5, 1.0), gone_bad(name)
     detector = made(name, good)
     assert alarms(detector, good) == []
     found_after = alarms(detector, bad)[0] + 1
@@ -89,12 +96,12 @@ def test_a_calibrated_model_hardly_ever_alarms(name: str) -> None:
 
 @every_detector
 def test_after_an_alarm_it_starts_anew(name: str) -> None:
-    good, bad = outcomes(2, 1000, 1.5, 1.0), outcomes(3, 1500, 1.5, -1.0)
+    good, bad = outcomes(2, 1000, 1.5, 1.0), gone_bad(name)
     detector = made(name, good)
     first = alarms(detector, good + bad)[0]
     used = made(name, good)
     assert alarms(used, (good + bad)[: first + 1]) == [first]
-    after = outcomes(6, 1000, 1.5, 1.0) + outcomes(7, 1500, 1.5, -1.0)
+    after = outcomes(6, 1000, 1.5, 1.0) + bad
     assert alarms(used, after) == alarms(made(name, good), after) != []
 
 

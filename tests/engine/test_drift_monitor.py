@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import drift_monitor
 from engine.answer import Answer
 from engine.drift_monitor import DriftMonitor
 from engine.settings import DriftSettings
@@ -208,6 +209,23 @@ def test_fast_losers_are_no_drift_once_cohorts_are_judged_when_matured() -> None
         for i, o in enumerate(base)
     ]
     assert requests(judged(calm, DriftSettings(detectors=("slope",), maturity_days=40.0))) == []
+
+
+def test_a_drift_of_calibration_is_told_but_asks_for_no_retrain() -> None:
+    settings = DriftSettings(detectors=("intercept",))
+    answers = judged(stream(9, 1_500, "PRIOR", 500), settings)
+    assert [(d.level, d.channel) for d in drifts(answers)][-1] == ("detected", "calibration")
+    assert requests(answers) == []
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift_monitor, "WATCHES_MAX", 3)
+    monkeypatch.setattr(drift_monitor, "LANES_MAX", 4)
+    monitor = DriftMonitor(SLOPE)
+    many = [outcome(i, 0.5, 1, symbol=f"S{i}", model=f"m{i}") for i in range(1, 50)]
+    run(monitor, [*many, watermark(100)])
+    assert len(monitor._watches) == 3
+    assert len(monitor._lanes) == 4
 
 
 def test_an_unknown_detector_is_refused_at_once() -> None:
