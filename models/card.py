@@ -6,7 +6,7 @@ the signature is over its bytes; the card in turn holds the SHA-256 of the ONNX 
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections import Counter
 from typing import Annotated
 
 import msgspec
@@ -108,8 +108,9 @@ def decode_card(data: bytes) -> ModelCard:
         raise ModelRefused(f"the card is not readable: {error}; fetch the model again") from None
     if card.format != 1:
         raise ModelRefused(f"the card has format {card.format}, this version reads 1; upgrade")
-    if len(set(card.features)) != len(card.features):
-        raise ModelRefused(f"the card names a feature twice: {_repeated(card.features)!r}")
+    repeated = sorted(name for name, count in Counter(card.features).items() if count > 1)
+    if repeated:
+        raise ModelRefused(f"the card names a feature twice: {', '.join(repeated[:5])}")
     if digest_of(card.features) != card.features_digest:
         raise ModelRefused(
             f"features_digest is {card.features_digest[:DIGEST_SHOWN]}, the features listed give "
@@ -129,8 +130,3 @@ def digest_of_card(data: bytes) -> str:
 def version_of(strategy: str, digest: str) -> str:
     """Return the short name people see: the strategy and the first digits of the digest."""
     return f"{strategy}-{digest[:DIGEST_SHOWN]}"
-
-
-def _repeated(names: Iterable[str]) -> str:
-    seen: set[str] = set()
-    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

@@ -6,7 +6,6 @@ were batched or on how many cores there are.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -27,13 +26,11 @@ GOLDEN_TOLERANCE = 1e-6
 
 OUT_OF_DISTRIBUTION = "out_of_distribution"
 MODEL_OUTPUT = "model_output"
+MODEL_FAULT = "model_fault"
 
 _FLOAT = "tensor(float)"
 _RUNTIME_ERRORS_ONLY = 4
 _CPU = "CPUExecutionProvider"
-
-# Raised by onnxruntime's own exception classes, which share no root below Exception.
-_RuntimeFault = Exception
 
 
 class Model:
@@ -53,6 +50,7 @@ class Model:
         self._guard = GuardedRow(card.input_guard) if card.input_guard else None
         self._input: NDArray[np.float32] = np.zeros((1, len(columns)), dtype=np.float32)
         self._row = self._input[0]
+        self._finite = np.zeros(len(columns), dtype=np.bool_)
         self._output: NDArray[np.float32] = np.zeros(_output_shape(session), dtype=np.float32)
         # The graph reads and writes these two arrays in place: 40 % less time than `run`.
         self._binding = session.io_binding()
@@ -76,18 +74,20 @@ class Model:
     def speak(self, vector: NDArray[np.float32]) -> tuple[float | None, tuple[str, ...]]:
         """Return the probability in [0, 1], or None and the reasons why it does not speak.
 
-        Reasons: those of `models.adapter.why_unusable`, `out_of_distribution`, `model_output`.
+        Reasons: those of `models.adapter.why_unusable`, `out_of_distribution`, `model_output`
+        (not a probability), `model_fault` (the graph failed on this row).
         """
         row = self._row
         vector.take(self._columns, out=row, mode="clip")
-        # The square is finite for every row of ordinary numbers, and four times as fast to ask.
-        if not isfinite(row.dot(row)):
-            reasons = why_unusable(self.card.features, row)
-            if reasons:
-                return None, reasons
+        # `reduce` of the bare ufunc: half the time of `.all()`.
+        if not np.logical_and.reduce(np.isfinite(row, out=self._finite)):
+            return None, why_unusable(self.card.features, row)
         if self._guard is not None and not self._guard.accepts(row):
             return None, (OUT_OF_DISTRIBUTION,)
-        self._run(self._binding)
+        try:
+            self._run(self._binding)
+        except Exception:  # onnxruntime's own errors share no narrower root
+            return None, (MODEL_FAULT,)
         probability = self._output.item()
         if not 0.0 <= probability <= 1.0:
             return None, (MODEL_OUTPUT,)
@@ -105,13 +105,16 @@ def load_model(
     available_names: Sequence[str],
     trusted_keys: Iterable[str],
     expected_digest: str | None = None,
+    scope: tuple[str, str | None] | None = None,
 ) -> Model:
     """Return the model of `artifact`, once everything about it has been verified.
 
     `available_names` is the served vector; `trusted_keys` are hex public keys;
-    `expected_digest` is what a deployment named. Raises ModelRefused saying what is wrong;
-    nothing is changed by a refusal. Checked in this order: sizes, digest, signature, card,
-    the graph's hash, its operators, feature names, shapes, golden rows.
+    `expected_digest` and `scope` (strategy, symbol or None) are what a deployment named.
+
+    Checked in this order: sizes, digest, signature, card, scope, the graph's hash, its
+    operators, feature names, shapes, golden rows. Raises ModelRefused saying what is wrong;
+    a refusal changes nothing.
     """
     check_sizes(artifact.card_bytes, artifact.onnx)
     digest = artifact.digest
@@ -122,6 +125,8 @@ def load_model(
         )
     verify(artifact.card_bytes, artifact.signature, trusted_keys)
     card = decode_card(artifact.card_bytes)
+    if scope is not None:
+        _check_scope(card, *scope)
     found = hashlib.sha256(artifact.onnx).hexdigest()
     if found != card.onnx_sha256:
         raise ModelRefused(
@@ -150,8 +155,21 @@ def open_session(onnx: bytes) -> Any:
     options.enable_cpu_mem_arena = False
     try:
         return onnxruntime.InferenceSession(onnx, options, providers=[_CPU])
-    except _RuntimeFault as fault:
+    except Exception as fault:  # as above
         raise ModelRefused(f"onnxruntime cannot load the graph: {_first_line(fault)}") from None
+
+
+def _check_scope(card: ModelCard, strategy: str, symbol: str | None) -> None:
+    # A strategy's model may speak for one symbol alone, not the other way round.
+    if card.strategy != strategy or card.symbol not in (None, symbol):
+        raise ModelRefused(
+            f"the model was trained for {_scope_text(card.strategy, card.symbol)}, it cannot "
+            f"speak for {_scope_text(strategy, symbol)}; deploy it where it belongs"
+        )
+
+
+def _scope_text(strategy: str, symbol: str | None) -> str:
+    return f"{strategy} on {symbol}" if symbol else f"{strategy} on every symbol"
 
 
 def _output_shape(session: Any) -> tuple[int, ...]:
@@ -190,7 +208,7 @@ def _prove(model: Model) -> None:
     for place, (row, wanted) in enumerate(zip(inputs, expected, strict=True)):
         try:
             given = model.predict_row(row)
-        except _RuntimeFault as fault:
+        except Exception as fault:  # as above
             raise ModelRefused(f"the graph fails on a golden row: {_first_line(fault)}") from None
         if not 0.0 <= given <= 1.0:
             raise ModelRefused(

@@ -8,15 +8,18 @@ The scorer does not follow pointers: `models.deployed` in INPUT decides. Pointer
 for trainers, and for a process that starts with an empty stream.
 """
 
+import re
+
 import msgspec
 
 from models.artifact import Artifact
 from streams import subjects
 from streams.bus import Bus
-from streams.errors import ModelRefused
+from streams.errors import ConflictError, ModelError, ModelRefused
 from streams.topology import BUCKET_MODELS, STORE_MODELS
 
 HISTORY_MAX = 32
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _POINTER = "pointer"
 
 
@@ -33,7 +36,10 @@ class Placing(msgspec.Struct, frozen=True):
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """What is in force for a scope, and what was before, newest first."""
+    """What is in force for a scope, and what was before, newest first.
+
+    `pinned`: it stays until a person says otherwise, whatever a trainer finds.
+    """
 
     strategy: str
     symbol: str | None
@@ -56,7 +62,12 @@ class Registry:
         return digest
 
     async def get(self, digest: str) -> Artifact | None:
-        """Return the artefact of a digest, or None; raises ModelRefused if it is another's."""
+        """Return the artefact of a digest, or None where the store has none.
+
+        Raises ModelRefused if `digest` is none, or what lies under it is another model.
+        """
+        if not _DIGEST.fullmatch(digest):
+            raise ModelRefused(f"a digest is 64 hex digits, was {digest[:64]!r}")
         data = await self._bus.object_get(STORE_MODELS, digest)
         if data is None:
             return None
@@ -93,18 +104,29 @@ class Registry:
         effective_ts: int,
         expected: int,
         request_id: str | None = None,
-        pinned: bool = False,
+        pinned: bool | None = None,
     ) -> Pointer:
         """Put a model in force for a scope and return the new pointer.
 
-        `expected` is the revision that was read, 0 for none yet. Raises ConflictError when
-        somebody else wrote since, and BusError when the bus fails.
+        `expected` is the revision that was read, 0 for none yet. `pinned` is a person's word:
+        True holds this model, False lets go; None is a trainer's, which a pin refuses. Raises
+        ModelError for that, ConflictError when somebody else wrote since, and BusError when
+        the bus fails.
         """
         key = scope_key(strategy, symbol)
         held = await self._read(key)
-        history = () if held is None else (held.current, *held.history)
+        # A stale read would lose a line of the history though the write itself is fenced.
+        if expected != (held.revision if held else 0):
+            raise ConflictError(
+                f"{key} is at revision {held.revision if held else 0}, expected {expected}; "
+                "read the pointer again"
+            )
+        if pinned is None and held is not None and held.pinned:
+            raise ModelError(
+                f"{held.current.version} is pinned for {key}; unpin it before another is promoted"
+            )
         placing = Placing(version, digest, effective_ts, request_id)
-        pointer = Pointer(strategy, symbol, placing, history[:HISTORY_MAX], pinned)
+        pointer = Pointer(strategy, symbol, placing, _history(held, placing), bool(pinned))
         value = msgspec.json.encode(pointer)
         revision = await self._bus.key_put(BUCKET_MODELS, key, value, expected=expected)
         return msgspec.structs.replace(pointer, revision=revision)
@@ -120,6 +142,14 @@ class Registry:
                 f"the key {BUCKET_MODELS}/{key} is not a pointer ({error}); promote a model anew"
             ) from None
         return msgspec.structs.replace(pointer, revision=entry.revision)
+
+
+def _history(held: Pointer | None, placing: Placing) -> tuple[Placing, ...]:
+    if held is None:
+        return ()
+    # To pin or unpin the model in force is no new chapter.
+    before = () if held.current == placing else (held.current,)
+    return (*before, *held.history)[:HISTORY_MAX]
 
 
 def scope_key(strategy: str, symbol: str | None = None) -> str:
