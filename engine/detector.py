@@ -93,7 +93,8 @@ class StreamDetector:
     """A river detector over a stream of numbers that rises when the model worsens.
 
     `stream` makes the number of a prediction and its outcome. river resets itself on the update
-    after an alarm; the changepoint is then looked for anew.
+    after an alarm; the changepoint is then looked for anew. river shows a verdict, no statistic:
+    `statistic` is 1 on an alarm, else 0, and `threshold` 1.
     """
 
     def __init__(
@@ -101,14 +102,13 @@ class StreamDetector:
         river_detector: Any,
         stream: Callable[[float, int], float],
         *,
-        threshold: float,
         tolerance: float,
     ) -> None:
         self._river = river_detector
         self._stream = stream
         self._tolerance = tolerance
         self._rise = RisingMean(tolerance)
-        self.threshold = threshold
+        self.threshold = 1.0
         self.statistic = 0.0
         self.is_warning = False
         self.is_detected = False

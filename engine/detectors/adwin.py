@@ -34,4 +34,4 @@ def make(budget: float, reference: Reference) -> StreamDetector:
     from river.drift import ADWIN
 
     river_detector = OneSided(ADWIN(delta=DELTA))  # type: ignore[no-untyped-call]
-    return StreamDetector(river_detector, error, threshold=DELTA, tolerance=TOLERANCE)
+    return StreamDetector(river_detector, error, tolerance=TOLERANCE)

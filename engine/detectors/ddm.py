@@ -16,4 +16,4 @@ def make(budget: float, reference: Reference) -> StreamDetector:
     from river.drift.binary import DDM
 
     river_detector = DDM(drift_threshold=DRIFT_SIGMAS)
-    return StreamDetector(river_detector, error, threshold=DRIFT_SIGMAS, tolerance=TOLERANCE)
+    return StreamDetector(river_detector, error, tolerance=TOLERANCE)

@@ -19,4 +19,4 @@ def make(budget: float, reference: Reference) -> StreamDetector:
     river_detector = HDDMA(  # type: ignore[no-untyped-call]
         drift_confidence=CONFIDENCE, two_sided_test=False
     )
-    return StreamDetector(river_detector, error, threshold=CONFIDENCE, tolerance=TOLERANCE)
+    return StreamDetector(river_detector, error, tolerance=TOLERANCE)

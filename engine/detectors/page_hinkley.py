@@ -24,4 +24,4 @@ def make(budget: float, reference: Reference) -> StreamDetector:
         return RESIDUAL_SCALE * (outcome - mean) * (0.5 - reference.rank(probability))
 
     river_detector = PageHinkley(delta=DELTA, threshold=LAMBDA, mode="up")
-    return StreamDetector(river_detector, rank_residual, threshold=LAMBDA, tolerance=DELTA)
+    return StreamDetector(river_detector, rank_residual, tolerance=DELTA)

@@ -46,6 +46,7 @@ def alarms(detector: Detector, stream: Stream) -> list[int]:
     found = []
     for i, (probability, outcome) in enumerate(stream):
         detector.update(probability, outcome)
+        assert detector.is_detected == (detector.statistic >= detector.threshold)
         if detector.is_detected:
             found.append(i)
     return found
