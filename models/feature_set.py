@@ -8,12 +8,12 @@ A family is one file under `models/features/`, found by its name:
     @kernel
     def step(state, history, context, out) -> None
 
-`step` sees one bar at a time through `history` (`models.history`) and `context`
+`step` sees one bar at a time through `history` (`models.feature_history`) and `context`
 (`models.context`), and writes one float64 per feature: NaN before the feature's warm-up, finite
 from then on, whatever valid bar comes. Families come in the order of their file names.
 
-State of a symbol: float64 (state_size,): its history, each family's own, and the values of its
-last bar. All zeros is "no bar seen".
+State of a symbol: float64 (state_size,): its bars, the shared windows, each family's own, and the
+values of its last bar. All zeros is "no bar seen".
 """
 
 import importlib
@@ -24,10 +24,11 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models import context, features, history, kernel, windows
+from models import context, feature_history, features, history, kernel, windows
 from models.compiled import load_compiled
 from models.context import CONTEXT_SIZE
 from models.feature import Feature
+from models.feature_history import WINDOWS_SIZE
 from models.history import HISTORY_SIZE
 from models.vector import digest_of
 
@@ -44,7 +45,9 @@ _SOURCE = '''"""The composed update of every feature family."""
 
 import numba
 
+from models.feature_history import WINDOWS_SIZE, observe
 from models.history import HISTORY_SIZE, push
+from models.kernel import borrowed
 {imports}
 
 BAR = "float64, float64, float64, float64, float64"
@@ -59,8 +62,9 @@ ROWS = "float64[:, ::1]"
 def update(states, slot, ts, open_, high, low, close, volume, context, out):
     if slot < 0 or slot >= len(states) or len(out) != {width}:
         raise IndexError("slot or out does not fit the feature states")
-    state = states[slot]
-    history = push(state[:HISTORY_SIZE], ts, open_, high, low, close, volume)
+    state = borrowed(states[slot])
+    bars = push(state[:HISTORY_SIZE], ts, open_, high, low, close, volume)
+    history = observe(state[HISTORY_SIZE : HISTORY_SIZE + WINDOWS_SIZE], bars)
     values = state[{values} : {values} + {width}]
 {calls}
     for i in range({width}):
@@ -98,8 +102,8 @@ class FeatureSet:
             [feature.convergence for feature in declared], dtype=np.int64
         )
         own = sum(int(family.STATE_SIZE) for family in families)
-        self.state_size: int = HISTORY_SIZE + own + len(declared)
-        drawn_from = (context, history, kernel, windows, *families)
+        self.state_size: int = HISTORY_SIZE + WINDOWS_SIZE + own + len(declared)
+        drawn_from = (context, feature_history, history, kernel, windows, *families)
         composed = load_compiled("features", _composed_source(families), drawn_from)
         # Bound without a Python frame between: this call is the live path.
         self.update = composed.update
@@ -169,7 +173,7 @@ def load_feature_set() -> FeatureSet:
 
 def _composed_source(chosen: tuple[ModuleType, ...]) -> str:
     imports, calls = [], []
-    state, value = HISTORY_SIZE, 0
+    state, value = HISTORY_SIZE + WINDOWS_SIZE, 0
     for family in chosen:
         name = family.__name__.rpartition(".")[2]
         size, width = int(family.STATE_SIZE), len(family.FEATURES)

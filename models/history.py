@@ -4,8 +4,7 @@ Each ring is stored twice, so that the last n values always lie side by side:
 `history.close[history.end - n : history.end]`, the current bar last. One push serves every
 feature family and every strategy of a symbol.
 
-State: float64, HISTORY_SIZE long: bars seen, ring position, and eight rings: open, high, low,
-close, volume, log return, true range, log range.
+State: float64, HISTORY_SIZE long: [bars seen, ring position, open, high, low, close, volume].
 """
 
 from typing import NamedTuple
@@ -18,21 +17,13 @@ from models.kernel import kernel
 HISTORY_WINDOW = 256
 _HEADER = 2
 _RING = 2 * HISTORY_WINDOW
-HISTORY_SIZE = _HEADER + 8 * _RING
-
-LOG_RATIO_MAX = 700.0
-"""Bound of a log ratio, so that windows over it stay finite: exp(700) is about 1e304."""
+HISTORY_SIZE = _HEADER + 5 * _RING
 
 Floats = NDArray[np.float64]
 
 
 class History(NamedTuple):
-    """Views on the last bars; `count` bars were seen in all, `ts` is the current close.
-
-    `log_return` is ln(close / previous close), NaN on the first bar; `log_range` is
-    ln(high / low); `true_range` is max(high, previous close) - min(low, previous close), and
-    high - low on the first bar.
-    """
+    """Views on the last bars; `count` bars were seen in all, `ts` is the current close."""
 
     ts: int
     open: Floats
@@ -40,26 +31,8 @@ class History(NamedTuple):
     low: Floats
     close: Floats
     volume: Floats
-    log_return: Floats
-    true_range: Floats
-    log_range: Floats
     end: int
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls
-
-
-@kernel
-def _log_ratio(numerator: float, denominator: float) -> float:
-    value: float = np.log(numerator / denominator)
-    return min(max(value, -LOG_RATIO_MAX), LOG_RATIO_MAX)
-
-
-@kernel
-def _ring(state: Floats, number: int, position: int, value: float) -> Floats:
-    start = _HEADER + number * _RING
-    ring = state[start : start + _RING]
-    ring[position] = value
-    ring[position + HISTORY_WINDOW] = value
-    return ring
 
 
 @kernel
@@ -69,25 +42,22 @@ def push(
     """Append a bar to `state` (float64, HISTORY_SIZE) and return the history as of it."""
     count = int(state[0]) + 1
     position = int(state[1])
-    log_return = np.nan
-    true_range = high - low
-    if count > 1:
-        newest = position + HISTORY_WINDOW - 1
-        previous = state[_HEADER + 3 * _RING + newest]
-        log_return = _log_ratio(close, previous)
-        true_range = max(high, previous) - min(low, previous)
+    opens = state[_HEADER : _HEADER + _RING]
+    highs = state[_HEADER + _RING : _HEADER + 2 * _RING]
+    lows = state[_HEADER + 2 * _RING : _HEADER + 3 * _RING]
+    closes = state[_HEADER + 3 * _RING : _HEADER + 4 * _RING]
+    volumes = state[_HEADER + 4 * _RING : _HEADER + 5 * _RING]
+    mirror = position + HISTORY_WINDOW
+    opens[position] = open_
+    opens[mirror] = open_
+    highs[position] = high
+    highs[mirror] = high
+    lows[position] = low
+    lows[mirror] = low
+    closes[position] = close
+    closes[mirror] = close
+    volumes[position] = volume
+    volumes[mirror] = volume
     state[0] = count
     state[1] = (position + 1) % HISTORY_WINDOW
-    return History(
-        ts,
-        _ring(state, 0, position, open_),
-        _ring(state, 1, position, high),
-        _ring(state, 2, position, low),
-        _ring(state, 3, position, close),
-        _ring(state, 4, position, volume),
-        _ring(state, 5, position, log_return),
-        _ring(state, 6, position, true_range),
-        _ring(state, 7, position, _log_ratio(high, low)),
-        position + HISTORY_WINDOW + 1,
-        count,
-    )
+    return History(ts, opens, highs, lows, closes, volumes, mirror + 1, count)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import TRUE_RANGE, FeatureHistory
 from models.kernel import kernel
-from models.windows import quotient, sum_of
+from models.windows import quotient
 
 FEATURES = (window("atr_pct_14", 15), window("atr_5_to_20", 21), window("atr_14_to_60", 61))
 STATE_SIZE = 0
@@ -22,18 +22,22 @@ STATE_SIZE = 0
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the average true ranges as of the current bar."""
     out[:] = np.nan
-    end, ranges = history.end, history.true_range
+    end = history.end
     if history.count > 14:
-        mean_14 = sum_of(ranges, end - 14, end) / 14
+        total = history.sum_10[TRUE_RANGE]
+        for i in range(end - 14, end - 10):
+            previous = history.close[i - 1]
+            total += max(history.high[i], previous) - min(history.low[i], previous)
+        mean_14 = total / 14
         out[0] = mean_14 / history.close[end - 1]
     if history.count > 20:
-        five = sum_of(ranges, end - 5, end)
-        out[1] = quotient(five / 5, (five + sum_of(ranges, end - 20, end - 5)) / 20, 1.0)
+        mean_5, mean_20 = history.sum_5[TRUE_RANGE] / 5, history.sum_20[TRUE_RANGE] / 20
+        out[1] = quotient(mean_5, mean_20, 1.0)
     if history.count > 60:
-        out[2] = quotient(mean_14, sum_of(ranges, end - 60, end) / 60, 1.0)
+        out[2] = quotient(mean_14, history.sum_60[TRUE_RANGE] / 60, 1.0)

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import CLOSE, FeatureHistory
 from models.kernel import kernel
-from models.windows import sum_of
 
 BARS = 20
 FEATURES = (window("bollinger_position_20", BARS), window("bollinger_width_20", BARS))
@@ -25,7 +24,7 @@ _ROUNDING = 1e-14
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
@@ -33,16 +32,16 @@ def step(
     if history.count < BARS:
         out[:] = np.nan
         return
-    end = history.end
-    mean = sum_of(history.close, end - BARS, end) / BARS
-    total = 0.0
-    for i in range(end - BARS, end):
-        # A share of the mean: bounded, and free of the price's unit.
-        deviation = (history.close[i] - mean) / mean
-        total += deviation * deviation
-    spread = np.sqrt(total / BARS)
+    mean = history.sum_20[CLOSE] / BARS
+    # Two passes: a sum of squared prices would drown a calm market's spread in rounding.
+    window_closes = history.close[history.end - BARS : history.end]
+    even, odd = 0.0, 0.0
+    for i in range(BARS // 2):
+        even += (window_closes[2 * i] - mean) ** 2
+        odd += (window_closes[2 * i + 1] - mean) ** 2
+    spread = np.sqrt((even + odd) / BARS)
     out[0] = 0.5
     out[1] = 0.0
-    if spread > _ROUNDING:
-        out[0] = 0.5 + (history.close[end - 1] - mean) / mean / (4.0 * spread)
-        out[1] = 4.0 * spread
+    if spread > _ROUNDING * mean:
+        out[0] = 0.5 + (window_closes[BARS - 1] - mean) / (4.0 * spread)
+        out[1] = 4.0 * spread / mean

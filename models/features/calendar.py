@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.context import UTC_OFFSET_SECONDS
 from models.feature import window
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 
 FEATURES = (
@@ -35,6 +35,7 @@ _SECOND_NS = 1_000_000_000
 _HOUR_NS = 3600 * _SECOND_NS
 _DAY_NS = 24 * _HOUR_NS
 _TURN_WEEKDAYS = 3
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 @kernel
@@ -52,48 +53,39 @@ def civil_of(day: int) -> tuple[int, int, int]:
 
 
 @kernel
-def weekday_of(day: int) -> int:
-    """Return the day of week, 0 for Monday, of a day counted from 1970-01-01, a Thursday."""
-    return (day + 3) % 7
+def days_in(year: int, month: int) -> int:
+    """Return the number of days of a month."""
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return _MONTH_DAYS[month - 1] + (1 if leap else 0)
 
 
 @kernel
-def is_last_weekday(day: int) -> bool:
-    """Return whether no weekday of the same month comes after `day`."""
-    # At most a weekend lies between two weekdays.
-    following = day + 1
-    while weekday_of(following) >= 5:
-        following += 1
-    return civil_of(following)[1] != civil_of(day)[1]
-
-
-@kernel
-def is_among_first_weekdays(day: int) -> bool:
-    """Return whether `day` is a weekday, one of its month's first three."""
-    of_month = civil_of(day)[2]
-    if of_month > _TURN_WEEKDAYS + 2 or weekday_of(day) >= 5:
-        return False
-    weekdays = 0
-    for other in range(day - of_month + 1, day + 1):
-        weekdays += weekday_of(other) < 5
-    return weekdays <= _TURN_WEEKDAYS
+def weekdays_until(of_month: int, weekday: int) -> int:
+    """Return how many weekdays a month has up to its day `of_month`, if that is at most 7."""
+    # The last Sunday was weekday + 1 days ago, the Saturday a day earlier.
+    sunday, saturday = of_month > weekday + 1, of_month > weekday + 2
+    return of_month - sunday - saturday - (weekday == 6) - (weekday >= 5)
 
 
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the calendar of the current close."""
     local = history.ts + int(context[UTC_OFFSET_SECONDS]) * _SECOND_NS
     day = (local - 1) // _DAY_NS
-    _, month, of_month = civil_of(day)
-    last = is_last_weekday(day)
+    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
+    year, month, of_month = civil_of(day)
+    days_left = days_in(year, month) - of_month
+    # Only a weekend may follow: the month ends with it.
+    is_end = weekday + days_left < 7 and (days_left == 0 or weekday >= 4)
+    is_start = weekday < 5 and of_month < 7 and weekdays_until(of_month, weekday) <= _TURN_WEEKDAYS
     out[0] = (local - day * _DAY_NS) / _HOUR_NS
-    out[1] = weekday_of(day)
+    out[1] = weekday
     out[2] = of_month
     out[3] = month
-    out[4] = 1.0 if last else 0.0
-    out[5] = 1.0 if last or is_among_first_weekdays(day) else 0.0
+    out[4] = 1.0 if is_end else 0.0
+    out[5] = 1.0 if is_end or is_start else 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 from models.windows import quotient
 
@@ -26,7 +26,7 @@ STATE_SIZE = 0
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:

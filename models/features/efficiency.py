@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import PATH, FeatureHistory
 from models.kernel import kernel
 from models.windows import quotient
 
@@ -19,33 +19,17 @@ STATE_SIZE = 0
 
 
 @kernel
-def path_of(values: NDArray[np.float64], start: int, stop: int) -> float:
-    """Return the sum of `abs(values[i] - values[i - 1])` for i in start..stop - 1."""
-    a, b = 0.0, 0.0
-    twos = start + (stop - start) // 2 * 2
-    for i in range(start, twos, 2):
-        a += abs(values[i] - values[i - 1])
-        b += abs(values[i + 1] - values[i])
-    for i in range(twos, stop):
-        a += abs(values[i] - values[i - 1])
-    return a + b
-
-
-@kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the ratios as of the current close."""
-    end, closes = history.end, history.close
-    path, done = 0.0, 0
+    newest = history.end - 1
+    paths = (history.sum_10[PATH], history.sum_20[PATH], history.sum_60[PATH])
     for k in range(len(BARS)):
         out[k] = np.nan
-        bars = BARS[k]
-        if history.count > bars:
-            path += path_of(closes, end - bars, end - done)
-            done = bars
-            moved = abs(closes[end - 1] - closes[end - 1 - bars])
-            out[k] = min(quotient(moved, path, 0.0), 1.0)
+        if history.count > BARS[k]:
+            moved = abs(history.close[newest] - history.close[newest - BARS[k]])
+            out[k] = min(quotient(moved, paths[k], 0.0), 1.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import Feature, forgetting_bars
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 
 BARS = (10, 20, 50)
@@ -24,7 +24,7 @@ STATE_SIZE = len(BARS)
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:

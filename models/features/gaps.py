@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import GAP_PATH, GAP_SIZE, TRUE_RANGE, FeatureHistory
 from models.kernel import kernel
-from models.windows import quotient, sum_of
+from models.windows import quotient
 
 BARS = 10
 FEATURES = (window("gap", 2), window("gap_mean_10", BARS + 1), window("gap_share_10", BARS + 1))
@@ -22,20 +22,15 @@ STATE_SIZE = 0
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the gaps as of the current bar."""
     out[:] = np.nan
-    end = history.end
     if history.count > 1:
-        out[0] = history.open[end - 1] / history.close[end - 2] - 1.0
+        out[0] = history.open[history.end - 1] / history.previous_close - 1.0
     if history.count > BARS:
-        relative, absolute = 0.0, 0.0
-        for i in range(end - BARS, end):
-            size = abs(history.open[i] - history.close[i - 1])
-            absolute += size
-            relative += size / history.close[i - 1]
-        out[1] = relative / BARS
-        out[2] = min(quotient(absolute, sum_of(history.true_range, end - BARS, end), 0.0), 1.0)
+        out[1] = history.sum_10[GAP_SIZE] / BARS
+        share = quotient(history.sum_10[GAP_PATH], history.sum_10[TRUE_RANGE], 0.0)
+        out[2] = min(share, 1.0)

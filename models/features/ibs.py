@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 from models.windows import quotient
 
@@ -28,7 +28,7 @@ def ibs(high: float, low: float, close: float) -> float:
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:

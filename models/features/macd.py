@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import Feature, forgetting_bars
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 
 FAST, SLOW, SIGNAL = 12, 26, 9
@@ -29,7 +29,7 @@ STATE_SIZE = 3
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:

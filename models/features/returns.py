@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 
 BARS = (1, 2, 3, 5, 10, 20, 60)
@@ -19,7 +19,7 @@ STATE_SIZE = 0
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import Feature, forgetting_bars
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
 from models.windows import quotient
 
@@ -25,7 +25,7 @@ STATE_SIZE = 2 * len(BARS)
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
@@ -33,12 +33,13 @@ def step(
     if history.count < 2:
         out[:] = np.nan
         return
-    change = history.close[history.end - 1] - history.close[history.end - 2]
+    change = history.close[history.end - 1] - history.previous_close
     gain, loss = max(change, 0.0), max(-change, 0.0)
     for k in range(len(BARS)):
-        changes = min(history.count - 1, BARS[k])
-        state[2 * k] += (gain - state[2 * k]) / changes
-        state[2 * k + 1] += (loss - state[2 * k + 1]) / changes
+        warm = history.count > BARS[k]
+        rate = 1.0 / BARS[k] if warm else 1.0 / (history.count - 1)
+        state[2 * k] += (gain - state[2 * k]) * rate
+        state[2 * k + 1] += (loss - state[2 * k + 1]) * rate
         out[k] = np.nan
-        if history.count > BARS[k]:
+        if warm:
             out[k] = 100.0 * quotient(state[2 * k], state[2 * k] + state[2 * k + 1], 0.5)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import CUBED_RETURN, LOG_RETURN, SQUARED_RETURN, FeatureHistory
 from models.kernel import kernel
-from models.windows import squared_deviations, sum_of, sum_of_cubes, sum_of_squares
+from models.windows import squared_deviations
 
 BARS = (20, 60)
 FEATURES = tuple(window(f"skewness_{bars}", bars + 1) for bars in BARS)
@@ -20,22 +20,22 @@ STATE_SIZE = 0
 
 
 @kernel
+def skewness(sums: NDArray[np.float64], bars: int) -> float:
+    """Return the skewness of log returns from their sums of powers over `bars` returns."""
+    total, squares = sums[LOG_RETURN], sums[SQUARED_RETURN]
+    mean = total / bars
+    variance = squared_deviations(total, squares, bars) / bars
+    third = sums[CUBED_RETURN] / bars - mean * (3.0 * squares / bars - 2.0 * mean * mean)
+    return third / (variance * np.sqrt(variance)) if variance > 0.0 else 0.0
+
+
+@kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the skewness as of the current close."""
-    end, returns = history.end, history.log_return
-    for k in range(len(BARS)):
-        out[k] = np.nan
-        bars = BARS[k]
-        if history.count > bars:
-            total = sum_of(returns, end - bars, end)
-            squares = sum_of_squares(returns, end - bars, end)
-            cubes = sum_of_cubes(returns, end - bars, end)
-            mean = total / bars
-            variance = squared_deviations(total, squares, bars) / bars
-            third = cubes / bars - mean * (3.0 * squares / bars - 2.0 * mean * mean)
-            out[k] = third / (variance * np.sqrt(variance)) if variance > 0.0 else 0.0
+    out[0] = skewness(history.sum_20, 20) if history.count > 20 else np.nan
+    out[1] = skewness(history.sum_60, 60) if history.count > 60 else np.nan

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import FeatureHistory
 from models.kernel import kernel
-from models.windows import highest_of, lowest_of, quotient
+from models.windows import quotient
 
 BARS = 14
 FEATURES = (window("stochastic_k_14", BARS), window("stochastic_d_14", BARS + 2))
@@ -21,7 +21,7 @@ STATE_SIZE = 2
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
@@ -29,10 +29,8 @@ def step(
     out[:] = np.nan
     if history.count < BARS:
         return
-    end = history.end
-    low = lowest_of(history.low, end - BARS, end)
-    high = highest_of(history.high, end - BARS, end)
-    out[0] = 100.0 * quotient(history.close[end - 1] - low, high - low, 0.5)
+    high, low = history.highest.last_14, history.lowest.last_14
+    out[0] = 100.0 * quotient(history.close[history.end - 1] - low, high - low, 0.5)
     if history.count >= BARS + 2:
         out[1] = (state[0] + state[1] + out[0]) / 3.0
     state[0] = state[1]

@@ -3,7 +3,7 @@
 Input: close. Output: `streak`, bars since the close last did not move that way, within ±20, above
 0 for rises, below 0 for falls, 0 after an unchanged close; `up_share_20` in [0, 1], the share of
 rises in the last 20 changes.
-Warm-up: 21 bars. NaN: before warm-up only.
+Warm-up: 21 bars. NaN: before warm-up only. State: the streak.
 Source: Connors and Alvarez (2008), "Short Term Trading Strategies That Work".
 """
 
@@ -11,32 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import RISES, FeatureHistory
 from models.kernel import kernel
 
 BARS = 20
 FEATURES = (window("streak", BARS + 1), window("up_share_20", BARS + 1))
-STATE_SIZE = 0
+STATE_SIZE = 1
 
 
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Write streak and share as of the current close."""
-    if history.count <= BARS:
-        out[:] = np.nan
+    """Move the streak by one bar; write it and the share as of the current close."""
+    out[:] = np.nan
+    if history.count < 2:
         return
-    end, closes = history.end, history.close
-    direction = np.sign(closes[end - 1] - closes[end - 2])
-    length, rises, unbroken = 0, 0, True
-    for i in range(end - 1, end - 1 - BARS, -1):
-        change = closes[i] - closes[i - 1]
-        rises += change > 0.0
-        unbroken = unbroken and np.sign(change) == direction
-        length += unbroken
-    out[0] = direction * length
-    out[1] = rises / BARS
+    direction = np.sign(history.close[history.end - 1] - history.previous_close)
+    length = min(abs(state[0]), BARS - 1.0) if np.sign(state[0]) == direction else 0.0
+    state[0] = direction * (length + 1.0)
+    if history.count > BARS:
+        out[0] = state[0]
+        out[1] = history.sum_20[RISES] / BARS

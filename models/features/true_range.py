@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import TRUE_RANGE, FeatureHistory
 from models.kernel import kernel
-from models.windows import quotient, sum_of
+from models.windows import quotient
 
 BARS = 20
 FEATURES = (
@@ -26,17 +26,16 @@ STATE_SIZE = 0
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the ranges of the current bar."""
     out[:] = np.nan
-    end, newest = history.end, history.end - 1
-    true_range, close = history.true_range[newest], history.close[newest]
+    newest = history.end - 1
+    close = history.close[newest]
     out[1] = (history.high[newest] - history.low[newest]) / close
     if history.count > 1:
-        out[0] = true_range / close
+        out[0] = history.true_range / close
     if history.count > BARS:
-        mean = sum_of(history.true_range, end - BARS, end) / BARS
-        out[2] = quotient(true_range, mean, 1.0)
+        out[2] = quotient(history.true_range, history.sum_20[TRUE_RANGE] / BARS, 1.0)

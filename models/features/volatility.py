@@ -9,55 +9,65 @@ Source: Parkinson (1980), "The Extreme Value Method for Estimating the Variance 
 Return"; the rest by definition.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import (
+    LOG_RETURN,
+    SQUARED_FALL,
+    SQUARED_LOG_RANGE,
+    SQUARED_RETURN,
+    FeatureHistory,
+)
 from models.kernel import kernel
-from models.windows import quotient, squared_deviations, sum_of, sum_of_squares
+from models.windows import quotient, squared_deviations
 
-BARS = (5, 10, 20, 60)
-RANGE_BARS = 20
 FEATURES = (
-    *(window(f"volatility_{bars}", bars + 1) for bars in BARS),
+    window("volatility_5", 6),
+    window("volatility_10", 11),
+    window("volatility_20", 21),
+    window("volatility_60", 61),
     window("volatility_5_to_20", 21),
     window("volatility_20_to_60", 61),
-    window("parkinson_20", RANGE_BARS),
-    window("downside_share_20", RANGE_BARS + 1),
+    window("parkinson_20", 20),
+    window("downside_share_20", 21),
 )
 STATE_SIZE = 0
+
+_FOUR_LN_2 = 4.0 * math.log(2.0)
+
+
+@kernel
+def deviation(sums: NDArray[np.float64], bars: int) -> float:
+    """Return the sample standard deviation of log returns from their sums over `bars`."""
+    squares = squared_deviations(sums[LOG_RETURN], sums[SQUARED_RETURN], bars)
+    root: float = np.sqrt(squares / (bars - 1))
+    return root
 
 
 @kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the volatilities as of the current bar."""
     out[:] = np.nan
-    end, returns = history.end, history.log_return
-    total, squares, done = 0.0, 0.0, 0
-    for k in range(len(BARS)):
-        bars = BARS[k]
-        if history.count > bars:
-            total += sum_of(returns, end - bars, end - done)
-            squares += sum_of_squares(returns, end - bars, end - done)
-            done = bars
-            out[k] = np.sqrt(squared_deviations(total, squares, bars) / (bars - 1))
-    if history.count > BARS[2]:
+    count = history.count
+    if count > 5:
+        out[0] = deviation(history.sum_5, 5)
+    if count > 10:
+        out[1] = deviation(history.sum_10, 10)
+    if count >= 20:
+        out[6] = np.sqrt(history.sum_20[SQUARED_LOG_RANGE] / 20 / _FOUR_LN_2)
+    if count > 20:
+        out[2] = deviation(history.sum_20, 20)
         out[4] = quotient(out[0], out[2], 1.0)
-    if history.count > BARS[3]:
+        out[7] = quotient(history.sum_20[SQUARED_FALL], history.sum_20[SQUARED_RETURN], 0.5)
+    if count > 60:
+        out[3] = deviation(history.sum_60, 60)
         out[5] = quotient(out[2], out[3], 1.0)
-    if history.count >= RANGE_BARS:
-        ranges = sum_of_squares(history.log_range, end - RANGE_BARS, end)
-        out[6] = np.sqrt(ranges / (4.0 * RANGE_BARS * np.log(2.0)))
-    if history.count > RANGE_BARS:
-        falls, both = 0.0, 0.0
-        for i in range(end - RANGE_BARS, end):
-            square = returns[i] * returns[i]
-            both += square
-            falls += square if returns[i] < 0.0 else 0.0
-        out[7] = quotient(falls, both, 0.5)

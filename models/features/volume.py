@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature import window
-from models.history import History
+from models.feature_history import MONEY, RISING_VOLUME, SQUARED_VOLUME, VOLUME, FeatureHistory
 from models.kernel import kernel
-from models.windows import quotient, squared_deviations, sum_of, sum_of_products, sum_of_squares
+from models.windows import quotient, squared_deviations
 
 FEATURES = (
     window("volume_to_mean_5", 5),
@@ -32,46 +32,28 @@ STATE_SIZE = 0
 
 
 @kernel
-def rising_share(closes: NDArray[np.float64], volumes: NDArray[np.float64], end: int) -> float:
-    """Return the share of the last 20 bars' volume that came with rising closes."""
-    rising, total = 0.0, 0.0
-    for i in range(end - 20, end):
-        total += volumes[i]
-        weight = 0.5 + 0.5 * np.sign(closes[i] - closes[i - 1])
-        rising += weight * volumes[i]
-    return quotient(rising, total, 0.5)
-
-
-@kernel
 def step(
     state: NDArray[np.float64],
-    history: History,
+    history: FeatureHistory,
     context: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Write the volume features as of the current bar."""
     out[:] = np.nan
-    end, closes, volumes, count = history.end, history.close, history.volume, history.count
-    if count < 5:
-        return
-    newest = volumes[end - 1]
-    five = sum_of(volumes, end - 5, end)
-    out[0] = quotient(newest, five / 5, 1.0)
-    if count < 20:
-        return
-    twenty = five + sum_of(volumes, end - 20, end - 5)
-    out[1] = quotient(newest, twenty / 20, 1.0)
-    out[2] = quotient(five / 5, twenty / 20, 1.0)
-    squares = sum_of_squares(volumes, end - 20, end)
-    deviation = np.sqrt(squared_deviations(twenty, squares, 20) / 19)
-    out[4] = quotient(newest - twenty / 20, deviation, 0.0)
-    money_5 = sum_of_products(closes, volumes, end - 5, end, 0)
-    money_20 = money_5 + sum_of_products(closes, volumes, end - 20, end - 5, 0)
-    out[5] = quotient(closes[end - 1] * newest, money_20 / 20, 1.0)
+    count, newest = history.count, history.volume[history.end - 1]
+    fives, twenties, sixties = history.sum_5, history.sum_20, history.sum_60
+    if count >= 5:
+        out[0] = quotient(newest, fives[VOLUME] / 5, 1.0)
+    if count >= 20:
+        mean = twenties[VOLUME] / 20
+        squares = squared_deviations(twenties[VOLUME], twenties[SQUARED_VOLUME], 20)
+        out[1] = quotient(newest, mean, 1.0)
+        out[2] = quotient(fives[VOLUME] / 5, mean, 1.0)
+        out[4] = quotient(newest - mean, np.sqrt(squares / 19), 0.0)
+        money = history.close[history.end - 1] * newest
+        out[5] = quotient(money, twenties[MONEY] / 20, 1.0)
     if count > 20:
-        out[7] = rising_share(closes, volumes, end)
+        out[7] = quotient(twenties[RISING_VOLUME], twenties[VOLUME], 0.5)
     if count >= 60:
-        sixty = twenty + sum_of(volumes, end - 60, end - 20)
-        money_60 = money_20 + sum_of_products(closes, volumes, end - 60, end - 20, 0)
-        out[3] = quotient(twenty / 20, sixty / 60, 1.0)
-        out[6] = quotient(money_5 / 5, money_60 / 60, 1.0)
+        out[3] = quotient(mean, sixties[VOLUME] / 60, 1.0)
+        out[6] = quotient(fives[MONEY] / 5, sixties[MONEY] / 60, 1.0)
