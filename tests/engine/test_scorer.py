@@ -1,6 +1,5 @@
 """The scorer answers every signal once, as of the bar it names."""
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from models.settings import MlSettings
 from models.signing import load_or_create_signing_key
 from models.vector import vector_names
 from streams import codec
-from streams.errors import ModelRefused, WireError
+from streams.errors import ModelRefused
 from streams.events import Bar, Deployment, Expire, Policy, Progress, Reset, Scored
 from streams.session import session
 from tests.engine.market import DAY_NS, random_bars, signal_on
@@ -250,91 +249,6 @@ def test_the_kill_switch_is_in_force_for_the_next_signal_until_resumed(model):
     assert blocked.subject == "signals.rejected.alpha.AAA"
     scorer.step(Policy("alpha", "resume", by="ops", why="fine again"))
     assert scorer.step(signal_on(bars[-1], "b"))[0].event.probability is not None
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"strategy": "nobody"}, "unknown_strategy"),
-        ({"side": 0}, "side"),
-        ({"score": 1.5}, "score"),
-        ({"score": float("nan")}, "score"),
-        ({"price": float("inf")}, "price"),
-        ({"stop": 1e9}, "stop_side"),
-        ({"interval": "1h"}, "interval"),
-        ({"ts": -1}, "ts"),
-        ({"features": {"x": float("nan")}}, "feature"),
-    ],
-)
-def test_a_signal_that_cannot_be_honoured_is_a_dead_letter_and_is_rejected(changes, reason):
-    scorer = make_scorer()
-    (bar,) = random_bars(count=1)
-    scorer.step(bar)
-    letter, answer = scorer.step(signal_on(bar, **changes))
-    assert letter.subject.startswith("dlq.signals.raw.")
-    assert letter.error.startswith(f"{reason}:")
-    assert answer.subject.startswith("signals.rejected.")
-    assert answer.event.reasons == (f"invalid:{reason}",)
-    assert codec.decode(codec.encode(answer.event)) == answer.event
-
-
-def test_an_unreadable_payload_with_a_readable_id_is_rejected_once():
-    scorer = make_scorer()
-    payload = b'{"type":"signal","signal_id":"x1","side":"up"}'
-    with pytest.raises(WireError) as caught:
-        codec.decode(payload)
-    answers = scorer.refuse("signals.raw.alpha.BRK%2EB", payload, caught.value)
-    assert [a.subject for a in answers] == [
-        "dlq.signals.raw.alpha.BRK%2EB",
-        "signals.rejected.alpha.BRK%2EB",
-    ]
-    assert answers[1].event.signal_id == "x1"
-    assert answers[1].event.symbol == "BRK.B"
-    assert scorer.refuse("signals.raw.alpha.BRK%2EB", payload, caught.value) == []
-
-
-def test_noise_without_an_id_is_a_dead_letter_only():
-    scorer = make_scorer()
-    error = WireError("unparseable", "no")
-    assert len(scorer.refuse("signals.raw.alpha.AAA", b"\xff\xff", error)) == 1
-    assert len(scorer.refuse("bars.1d.AAA", b"", error)) == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"high": 1.0}, "high_below_low"),
-        ({"open": float("nan")}, "price"),
-        ({"close": -5.0}, "price"),
-        ({"volume": float("inf")}, "volume"),
-        ({"ts": 0}, "ts"),
-    ],
-)
-def test_a_bad_bar_is_a_dead_letter_and_changes_nothing(changes, reason):
-    clean, disturbed = make_scorer(), make_scorer()
-    bars = random_bars(count=30)
-    for bar in bars:
-        clean.step(bar)
-        disturbed.step(bar)
-    (letter,) = disturbed.step(
-        msgspec.structs.replace(bars[-1], ts=bars[-1].ts + 1, **changes)
-        if "ts" not in changes
-        else msgspec.structs.replace(bars[-1], **changes)
-    )
-    assert letter.subject == "dlq.bars.1d.AAA"
-    assert letter.error.startswith(f"{reason}:")
-    signal = signal_on(bars[-1])
-    assert clean.step(signal) == disturbed.step(signal)
-
-
-def test_a_repeated_bar_is_ignored_and_a_different_one_is_a_correction():
-    scorer = make_scorer()
-    bars = random_bars(count=3)
-    for bar in bars:
-        scorer.step(bar)
-    assert scorer.step(bars[1]) == []
-    (letter,) = scorer.step(msgspec.structs.replace(bars[1], volume=1.0))
-    assert letter.error.startswith("correction:")
 
 
 def test_a_reset_warms_the_symbol_up_again(model):
