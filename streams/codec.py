@@ -3,7 +3,7 @@
 >>> from streams.events import Policy
 >>> payload = encode(Policy("rsi2", "block", by="ops", why="halt"))
 >>> payload
-b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt"}'
+b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt","effective_ts":0}'
 >>> decode(payload) == decode(encode(decode(payload), "msgpack"))
 True
 """

@@ -220,12 +220,16 @@ class Deployment(Event, frozen=True, tag="deployment"):
 
 
 class Policy(Event, frozen=True, tag="policy"):
-    """The kill switch. action: observe, pass_through, block, resume."""
+    """The kill switch. action: observe, pass_through, block, resume.
+
+    `effective_ts` is the event time from which it is meant; 0 is at once.
+    """
 
     strategy: Name
     action: str
     by: Text
     why: Text
+    effective_ts: int = 0
 
 
 class Expire(Event, frozen=True, tag="expire"):

@@ -1,8 +1,11 @@
 """Samples with a known answer, as the trainers see them."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from models.vector import SIGNAL_NAMES
 from streams import layer_a
 from trainers.dataset import DAY_NS, Dataset
 
@@ -52,3 +55,14 @@ def noise_dataset(count: int, seed: int, columns: int = 40) -> Dataset:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((count, columns))
     return dataset_of(x, (rng.random(count) < 0.45).astype(np.int64))
+
+
+def with_signal_columns(samples: Dataset) -> Dataset:
+    """The same samples with the signal's own score and side behind the features."""
+    score = np.full((len(samples), 1), 0.5, dtype=np.float32)
+    side = np.ones((len(samples), 1), dtype=np.float32)
+    return replace(
+        samples,
+        names=(*samples.names, *SIGNAL_NAMES),
+        x=np.concatenate((samples.x, score, side), axis=1),
+    )

@@ -7,7 +7,7 @@ from streams.errors import ConfigError, ModelError
 from tests.trainers.samples import layer_a_dataset
 from trainers.calibration import Calibration, fit_platt
 from trainers.learner import learner_names, load_learner
-from trainers.learners.lightgbm import round_down
+from trainers.learners.lightgbm import float32_edge
 from trainers.metrics import auc
 from trainers.onnx_export import export, native, proof_rows, prove, run_rows
 
@@ -60,7 +60,7 @@ class TestEveryLearner:
 
 def test_thresholds_rounded_to_nearest_are_caught_by_the_proof(monkeypatch):
     fitted = fit("lightgbm")
-    monkeypatch.setattr("trainers.learners.lightgbm.round_down", np.float32)
+    monkeypatch.setattr("trainers.learners.lightgbm.float32_edge", np.float32)
     nearest = export(fitted, TAIL, 40)
     monkeypatch.undo()
     with pytest.raises(ModelError, match="must agree with the learner"):
@@ -78,11 +78,22 @@ def test_proof_rows_stand_on_every_edge_and_beside_it():
     assert rows[2, column] < rows[1, column] < rows[3, column]
 
 
-@pytest.mark.parametrize("value", [0.1, -0.1, 1.0, -2.5, 1.0000000180025095e-35, 3.3e-41, -1e30])
-def test_rounding_down_keeps_every_float32_on_its_side(value: float):
-    edge = round_down(value)
+@pytest.mark.parametrize("value", [0.1, -0.1, 1.0, -2.5, 3.3e-30, -1e30])
+def test_an_edge_keeps_every_float32_on_its_side(value: float):
+    edge = float32_edge(value)
     for x in (np.nextafter(edge, np.float32(-np.inf)), edge, np.nextafter(edge, np.float32(1e38))):
         assert (float(x) <= value) == bool(x <= edge)
+
+
+def test_trees_that_split_at_zero_agree_beside_it():
+    # LightGBM puts its edge at ±1e-35 and reads everything between as zero.
+    rng = np.random.default_rng(5)
+    x = rng.choice([-1.0, 0.0, 1.0], size=(500, 1)).astype(np.float32)
+    y = (rng.random(500) < np.where(x[:, 0] == 0.0, 0.2, 0.8)).astype(np.int8)
+    fitted = load_learner("lightgbm").fit(x, y, np.ones(500), seed=7, threads=1)
+    assert {np.sign(value) for _, value in fitted.edges()} == {-1.0, 1.0}
+    near = np.array([0.0, -0.0, 1e-36, -1e-36, 1e-35, -1e-35, 1e-34, -1e-34], dtype=np.float32)
+    assert prove(export(fitted, TAIL, 1), fitted, TAIL, near[:, None]) <= 1e-6
 
 
 def test_the_null_model_says_the_base_rate():

@@ -6,6 +6,7 @@ at 500 / 2,000 / 10,000 rows where the library's defaults keep 36 / 46 / 66 %.
 
 LightGBM splits on doubles, ONNX trees compare float32: a value on a threshold would flip. Inputs
 are float32, and for a float32 x, x <= t holds exactly when x <= (t rounded down to float32).
+And LightGBM reads everything within ±1e-35 as zero, which moves the edges that stand there.
 """
 
 import re
@@ -29,6 +30,7 @@ MIN_CHILD_FLOOR = 10
 COLUMN_SHARE = 0.5
 ROW_SHARE = 0.7
 LAMBDA_L2 = 10.0
+ZERO_WITHIN = np.float32(1e-35)
 
 _TREE_NODE = "TreeEnsembleRegressor"
 
@@ -62,7 +64,7 @@ class Trees:
         text = self.booster.model_to_string(num_iteration=-1)
         columns = [int(word) for line in _lines(text, "split_feature") for word in line.split()]
         values = [float(word) for line in _lines(text, "threshold") for word in line.split()]
-        return sorted({(c, float(round_down(v))) for c, v in zip(columns, values, strict=True)})
+        return sorted({(c, float(float32_edge(v))) for c, v in zip(columns, values, strict=True)})
 
 
 def fit(
@@ -116,14 +118,25 @@ def min_child(rows: int) -> int:
     return min(MIN_CHILD, max(MIN_CHILD_FLOOR, rows // 12))
 
 
-def round_down(value: float) -> np.float32:
-    """Return the largest float32 that is <= `value`.
+def float32_edge(threshold: float) -> np.float32:
+    """Return the float32 e for which x <= e says what LightGBM says, for every float32 x.
 
-    >>> bool(round_down(0.1) <= 0.1), bool(np.nextafter(round_down(0.1), np.float32(1)) > 0.1)
+    The largest float32 that is <= `threshold`; beside zero, the edge of what counts as zero.
+
+    >>> edge = float32_edge(0.1)
+    >>> float(edge) <= 0.1, float(np.nextafter(edge, np.float32(1))) > 0.1
     (True, True)
     """
-    nearest = np.float32(value)
-    return nearest if float(nearest) <= value else np.nextafter(nearest, np.float32(-np.inf))
+    if -ZERO_WITHIN <= threshold < 0.0:
+        return _next_below(-ZERO_WITHIN)
+    if 0.0 <= threshold <= ZERO_WITHIN:
+        return ZERO_WITHIN
+    nearest = np.float32(threshold)
+    return nearest if float(nearest) <= threshold else _next_below(nearest)
+
+
+def _next_below(value: np.float32) -> np.float32:
+    return np.float32(np.nextafter(value, np.float32(-np.inf)))
 
 
 def _as_float32_regression(booster: lightgbm.Booster) -> str:
@@ -137,7 +150,7 @@ def _as_float32_regression(booster: lightgbm.Booster) -> str:
 
 
 def _round_line(line: re.Match[str]) -> str:
-    return "threshold=" + " ".join(repr(float(round_down(float(w)))) for w in line[1].split())
+    return "threshold=" + " ".join(repr(float(float32_edge(float(w)))) for w in line[1].split())
 
 
 def _lines(text: str, key: str) -> list[str]:

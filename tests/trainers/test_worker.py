@@ -1,0 +1,307 @@
+"""The trainer's role over a bus: every request is answered, once, whatever dies on the way."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.settings import StrategySettings
+from models.onnx_session import load_model
+from models.registry import Registry
+from models.signing import load_or_create_signing_key
+from models.vector import vector_names
+from streams import codec, layer_a, subjects, topology
+from streams.events import Policy, Progress, Retrain
+from streams.memory_bus import MemoryBus
+from tests.trainers.events import events_of
+from tests.trainers.samples import layer_a_dataset, with_signal_columns
+from trainers.dataset import DAY_NS, Dataset
+from trainers.settings import TrainSettings
+from trainers.worker import RetrainWorker
+
+STRATEGY = "synthetic"
+NAMES = vector_names(layer_a.FEATURE_NAMES, ())
+SKILLED = with_signal_columns(layer_a_dataset(900, seed=7))
+PATIENCE_S = 60.0
+
+KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+KILLED_ONCE = """
+import os, pathlib, runpy, signal, sys
+mark = pathlib.Path(sys.argv[1]) / "died"
+if not mark.exists():
+    mark.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.argv = ["trainers.job", sys.argv[1]]
+runpy.run_module("trainers.job", run_name="__main__")
+"""
+
+
+class House:
+    """A bus, a worker's surroundings, and what an onlooker sees."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bus = MemoryBus()
+        self.folder = folder
+        self.signer = load_or_create_signing_key(folder / "keys")
+
+    def worker(self, shard: int = 0, **options) -> RetrainWorker:
+        given = {"settings": TrainSettings(learners=("logistic",))} | options
+        return RetrainWorker(
+            self.bus.handle(),
+            (StrategySettings(STRATEGY, kind="external"),),
+            layer_a.FEATURE_NAMES,
+            database_path=self.folder / "features.db",
+            folder=self.folder / "jobs",
+            signer=self.signer,
+            shard=shard,
+            **given,
+        )
+
+    @contextlib.asynccontextmanager
+    async def working(self, *workers: RetrainWorker):
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_S)
+
+    async def tell(self, samples: Dataset) -> None:
+        for scored, outcome in events_of(samples):
+            await self.bus.send(subjects.scored(STRATEGY, scored.symbol), codec.encode(scored))
+            await self.bus.send(subjects.outcome(STRATEGY, scored.symbol), codec.encode(outcome))
+        await self.bus.flush()
+
+    async def ask(self, request_id: str, ts: int, reason: str = "initial", since_ts: int = 0):
+        request = Retrain(request_id, STRATEGY, None, reason, since_ts, "test", ts)
+        await self.bus.publish(subjects.retrain(STRATEGY), codec.encode(request))
+
+    async def stored(self, stream: str, *wanted: str):
+        subscription = await self.bus.read(stream, 1, wanted)
+        found = []
+        while batch := await subscription.next_batch(0.05):
+            found += [codec.decode(message.payload) for message in batch]
+        await subscription.close()
+        return found
+
+    async def deployed(self):
+        return await self.stored(topology.INPUT, subjects.DEPLOYED)
+
+    async def kept(self):
+        return await self.stored(topology.DRIFT, subjects.KEPT)
+
+    async def policies(self):
+        return [p.action for p in await self.stored(topology.INPUT, subjects.POLICY)]
+
+    async def until_idle(self) -> None:
+        queue = await self.bus.work_queue(topology.RETRAIN, "trainers")
+        async with asyncio.timeout(PATIENCE_S):
+            while await queue.pending():
+                await asyncio.sleep(0.05)
+        await queue.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def end_of(samples: Dataset) -> int:
+    return int(samples.exit_ts.max())
+
+
+async def test_a_request_becomes_a_model_that_a_scorer_accepts(house: House):
+    await house.tell(SKILLED)
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    (deployment,) = await house.deployed()
+    assert deployment.request_id == "r-1"
+    assert deployment.effective_ts == end_of(SKILLED) + 10 * DAY_NS
+    assert deployment.previous is None
+    assert deployment.verdict["p_value_vs_null"] < 0.1
+    registry = Registry(house.bus)
+    pointer = await registry.pointer(STRATEGY)
+    assert pointer is not None
+    assert pointer.current.digest == deployment.digest
+    artifact = await registry.get(deployment.digest)
+    assert artifact is not None
+    model = load_model(artifact, NAMES, (house.signer.public_hex,), deployment.digest)
+    assert model.version == deployment.version
+    probability, reasons = model.speak(SKILLED.x[0])
+    assert probability is not None, reasons
+    assert 0.0 < probability < 1.0
+    assert await house.policies() == []
+
+
+async def test_the_same_request_twice_is_answered_once(house: House):
+    await house.tell(SKILLED)
+    async with house.working(house.worker()):
+        for _ in range(2):
+            await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    assert len(await house.deployed()) == 1
+    pointer = await Registry(house.bus).pointer(STRATEGY)
+    assert pointer is not None
+    assert pointer.history == ()
+
+
+async def test_labels_of_after_the_request_have_no_part_in_the_model(house: House, tmp_path: Path):
+    early = SKILLED.take(SKILLED.exit_ts <= SKILLED.exit_ts[749])
+    other = House(tmp_path / "other")
+    for each, samples in ((house, SKILLED), (other, early)):
+        await each.tell(samples)
+        async with each.working(each.worker()):
+            await each.ask("r-1", end_of(early))
+            await each.until_idle()
+    ((first,), (second,)) = await house.deployed(), await other.deployed()
+    assert first.digest == second.digest != ""
+
+
+async def test_a_job_that_was_killed_is_tried_again(house: House):
+    await house.tell(SKILLED)
+    async with house.working(house.worker(job_command=(sys.executable, "-c", KILLED_ONCE))):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    assert len(await house.deployed()) == 1
+
+
+async def test_a_job_that_always_dies_keeps_the_model_and_says_why(house: House):
+    await house.tell(SKILLED.take(SKILLED.ts <= SKILLED.ts[50]))
+    async with house.working(house.worker(job_command=(sys.executable, "-c", KILLED))):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    (kept,) = await house.kept()
+    assert kept.verdict["reason"].startswith("job_failed: the training job failed 2 times")
+    assert "exit code -9" in kept.verdict["reason"]
+    assert kept.digest == ""
+    assert await house.deployed() == []
+
+
+async def test_two_workers_and_two_requests_make_one_promotion(house: House):
+    await house.tell(SKILLED)
+    workers = [house.worker(shard) for shard in (0, 1)]
+    async with house.working(*workers):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.ask("r-2", end_of(SKILLED))
+        await house.until_idle()
+    assert len(await house.deployed()) == 1
+    (kept,) = await house.kept()
+    assert kept.verdict["reason"] in {"overtaken", "too_few_outcomes", "not_better_than_champion"}
+
+
+async def test_a_worker_that_dies_behind_its_decision_is_finished_by_the_next(
+    house: House, monkeypatch
+):
+    await house.tell(SKILLED)
+
+    class Died(Exception):
+        pass
+
+    async def die(*arguments, **options):
+        raise Died
+
+    worker = house.worker()
+    monkeypatch.setattr(worker._publishing, "_publish", die)
+    await house.ask("r-1", end_of(SKILLED))
+    with pytest.raises(Died):
+        await worker.run(asyncio.Event())
+    assert await house.deployed() == []
+    # The decision and the pointer stand; the next worker trains nothing.
+    async with house.working(house.worker(job_command=(sys.executable, "-c", KILLED))):
+        await house.ask("r-1", end_of(SKILLED))
+        async with asyncio.timeout(PATIENCE_S):
+            while not await house.deployed():
+                await asyncio.sleep(0.05)
+    (deployment,) = await house.deployed()
+    pointer = await Registry(house.bus).pointer(STRATEGY)
+    assert pointer is not None
+    assert pointer.current.digest == deployment.digest
+
+
+async def test_a_first_model_without_skill_stands_aside_until_a_later_one_is_promoted(
+    house: House,
+):
+    few = SKILLED.take(SKILLED.exit_ts <= SKILLED.exit_ts[200])
+    await house.tell(SKILLED)
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(few))
+        await house.until_idle()
+        assert await house.policies() == ["observe"]
+        await house.ask("r-2", end_of(SKILLED))
+        await house.until_idle()
+    assert await house.policies() == ["observe", "resume"]
+    assert (await house.kept())[0].verdict["reason"] == "too_few_samples"
+
+
+async def test_what_an_operator_stopped_stays_stopped(house: House):
+    await house.tell(SKILLED)
+    halt = Policy(STRATEGY, "block", by="ops", why="halt")
+    await house.bus.publish(subjects.policy(STRATEGY), codec.encode(halt))
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    assert len(await house.deployed()) == 1
+    assert await house.policies() == ["block"]
+
+
+async def test_progress_follows_the_drift_monitor_behind_its_requests(house: House):
+    await house.tell(SKILLED)
+    await house.ask("r-1", end_of(SKILLED))
+    vouched = Progress("drift", 0, end_of(SKILLED), 1)
+    await house.bus.publish(subjects.progress("drift", 0), codec.encode(vouched))
+    async with house.working(house.worker()):
+        async with asyncio.timeout(PATIENCE_S):
+            while not await house.stored(topology.DRIFT, "progress.trainer.>"):
+                await asyncio.sleep(0.05)
+        assert len(await house.deployed()) == 1
+    (progress, *_) = await house.stored(topology.DRIFT, "progress.trainer.>")
+    assert progress.event_ts == end_of(SKILLED)
+
+
+async def test_requests_that_cannot_be_honoured_are_dead_letters(house: House):
+    unknown = Retrain("r-1", "other", None, "manual", 0, "test", 1)
+    await house.bus.publish(subjects.retrain("other"), codec.encode(unknown))
+    await house.bus.publish(subjects.retrain(STRATEGY), b"not an event")
+    await house.bus.publish(
+        subjects.retrain(STRATEGY), codec.encode(Policy(STRATEGY, "block", by="", why=""))
+    )
+    async with house.working(house.worker()):
+        await house.until_idle()
+    assert await house.bus.last_seq(topology.DLQ) == 3
+
+
+async def test_a_pinned_model_is_left_in_force(house: House):
+    ml = msgspec.convert({"pinned": True}, type(StrategySettings(STRATEGY).ml))
+    worker = RetrainWorker(
+        house.bus.handle(),
+        (StrategySettings(STRATEGY, kind="external", ml=ml),),
+        layer_a.FEATURE_NAMES,
+        settings=TrainSettings(),
+        database_path=house.folder / "features.db",
+        folder=house.folder,
+        signer=house.signer,
+    )
+    async with house.working(worker):
+        await house.ask("r-1", 1)
+        await house.until_idle()
+    assert [kept.verdict["reason"] for kept in await house.kept()] == ["pinned"]
+
+
+async def test_stopping_ends_the_job_and_gives_the_request_back(house: House):
+    await house.tell(SKILLED.take(SKILLED.ts <= SKILLED.ts[50]))
+    sleeping = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'up').touch(); time.sleep(60)"
+    async with house.working(house.worker(job_command=(sys.executable, "-c", sleeping))):
+        await house.ask("r-1", 1)
+        async with asyncio.timeout(PATIENCE_S):
+            while not list(house.folder.rglob("up")):
+                await asyncio.sleep(0.05)
+    queue = await house.bus.work_queue(topology.RETRAIN, "trainers")
+    assert await queue.pending() == 1
+    work = await queue.next(1.0)
+    assert work is not None
+    assert work.deliveries == 2

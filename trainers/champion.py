@@ -1,0 +1,28 @@
+"""The model in force, as a judge of past samples."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.onnx_session import Model
+
+
+class ServedChampion:
+    """Speaks on served vectors as the scorer would; NaN where it would be silent."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @property
+    def version(self) -> str:
+        """The model's short name."""
+        return self._model.version
+
+    @property
+    def training_to_ts(self) -> int:
+        """The newest sample that it was trained on, UTC nanoseconds."""
+        return self._model.card.training_to_ts
+
+    def probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return its probabilities of x[n, all columns], float64[n]."""
+        said = (self._model.speak(np.ascontiguousarray(row))[0] for row in x)
+        return np.array([np.nan if p is None else p for p in said], dtype=np.float64)

@@ -1,0 +1,70 @@
+"""What passes between the trainer role and a training job: files in one folder."""
+
+from pathlib import Path
+
+import msgspec
+
+from streams.errors import ModelError
+from streams.events import Retrain
+from trainers.settings import TrainSettings
+
+REQUEST_FILE = "request.json"
+RESULT_FILE = "result.json"
+CARD_FILE = "card.json"
+ONNX_FILE = "model.onnx"
+CHAMPION_FILE = "champion.bundle"
+LOG_FILE = "job.log"
+
+Figure = float | str
+
+
+class JobRequest(msgspec.Struct, frozen=True):
+    """One training run. `names` are the served vector's; `cutoff_ts` ends what may be known.
+
+    `threshold` is the probability from which the strategy accepts, None where it accepts all.
+    A champion lies beside the request as CHAMPION_FILE, signed by one of `trusted_keys`.
+    """
+
+    database: str
+    names: tuple[str, ...]
+    retrain: Retrain
+    cutoff_ts: int
+    settings: TrainSettings
+    threshold: float | None
+    has_champion: bool
+    trusted_keys: tuple[str, ...]
+
+
+class JobResult(msgspec.Struct, frozen=True):
+    """What became of it. With `learner`, CARD_FILE and ONNX_FILE lie beside the result."""
+
+    promoted: bool
+    reason: str
+    figures: dict[str, float]
+    learner: str = ""
+    champion_refused: str = ""
+
+
+def write_request(folder: Path, request: JobRequest) -> None:
+    """Write a request into `folder`."""
+    (folder / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
+
+
+def read_request(folder: Path) -> JobRequest:
+    """Return the request in `folder`."""
+    return msgspec.json.decode((folder / REQUEST_FILE).read_bytes(), type=JobRequest)
+
+
+def write_result(folder: Path, result: JobResult) -> None:
+    """Write the result last and whole: where it stands, the job is done."""
+    partial = folder / f"{RESULT_FILE}.partial"
+    partial.write_bytes(msgspec.json.encode(result))
+    partial.replace(folder / RESULT_FILE)
+
+
+def read_result(folder: Path) -> JobResult:
+    """Return the result in `folder`; raises ModelError where there is none to be read."""
+    try:
+        return msgspec.json.decode((folder / RESULT_FILE).read_bytes(), type=JobResult)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f"the training job left no result: {error}") from error

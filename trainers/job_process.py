@@ -1,0 +1,70 @@
+"""Runs a training job in a process of its own, and ends what it started."""
+
+import asyncio
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from streams.errors import ModelError
+from trainers.job_files import LOG_FILE, RESULT_FILE, JobResult, read_result
+
+COMMAND = (sys.executable, "-m", "trainers.job")
+JOB_TIMEOUT_S = 900.0
+JOB_TRIES = 2
+LOG_TAIL_CHARACTERS = 300
+
+log = logging.getLogger("assay.trainer")
+
+
+async def run_in_process(
+    folder: Path,
+    *,
+    command: Sequence[str] = COMMAND,
+    timeout_s: float = JOB_TIMEOUT_S,
+    tries: int = JOB_TRIES,
+) -> JobResult:
+    """Run the job whose request lies in `folder`, at most `tries` times.
+
+    Raises ModelError when every try ended without a result. Cancelling it kills the process.
+    """
+    why = "it was never tried"
+    for number in range(1, tries + 1):
+        (folder / RESULT_FILE).unlink(missing_ok=True)
+        code = await _run_once(folder, command, timeout_s)
+        if code == 0:
+            return read_result(folder)
+        why = f"exit code {code}: {_tail(folder)}" if code is not None else "it took too long"
+        log.warning("training job failed (%d of %d): %s", number, tries, why)
+    raise ModelError(f"the training job failed {tries} times, last with {why}")
+
+
+async def _run_once(folder: Path, command: Sequence[str], timeout_s: float) -> int | None:
+    """Return the exit code, or None when it took too long."""
+    with (folder / LOG_FILE).open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        return await asyncio.wait_for(process.wait(), timeout_s)
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _tail(folder: Path) -> str:
+    text = (folder / LOG_FILE).read_text(errors="replace").strip()
+    return " ".join(text.split())[-LOG_TAIL_CHARACTERS:]
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """Return an empty folder `name` under `parent`, private to its owner."""
+    folder = parent / name
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700, parents=True)
+    return folder

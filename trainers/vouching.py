@@ -1,0 +1,53 @@
+"""The trainer's watermark: no request of an earlier event time is still to be answered.
+
+The drift monitor writes its requests before the progress that vouches for them. So when its
+progress has been seen first, and the queue is found empty after that, every request up to that
+event time has been answered.
+"""
+
+import asyncio
+
+from streams import codec, subjects, topology
+from streams.bus import Bus, WorkQueue
+from streams.events import Progress
+
+ROLE = "trainer"
+DRIFT_ROLE = "drift"
+POLL_S = 0.1
+
+
+class Vouching:
+    """Publishes progress.trainer.<shard> into DRIFT as the drift monitor moves on."""
+
+    def __init__(self, bus: Bus, queue: WorkQueue, shard: int) -> None:
+        self._bus = bus
+        self._queue = queue
+        self._shard = shard
+        self._seen: dict[int, Progress] = {}
+        self._said_ts = 0
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        wanted = (f"progress.{DRIFT_ROLE}.>",)
+        subscription = await self._bus.read(topology.DRIFT, 1, wanted)
+        try:
+            while True:
+                for message in await subscription.next_batch(POLL_S):
+                    event: Progress = codec.decode(message.payload)
+                    self._seen[event.shard] = event
+                await self._say()
+        finally:
+            await subscription.close()
+
+    async def _say(self) -> None:
+        event_ts = min((event.event_ts for event in self._seen.values()), default=0)
+        if event_ts <= self._said_ts:
+            return
+        if await self._queue.pending():
+            # Nothing to wait for but the worker; the subscription may answer at once.
+            await asyncio.sleep(POLL_S)
+            return
+        seq = min(event.seq for event in self._seen.values())
+        event = Progress(ROLE, self._shard, event_ts, seq)
+        await self._bus.publish(subjects.progress(ROLE, self._shard), codec.encode(event))
+        self._said_ts = event_ts

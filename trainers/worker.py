@@ -1,0 +1,189 @@
+"""The trainer's role: retrain requests in; models that came into force, or stayed, out.
+
+A request is taken from the RETRAIN work queue and held by heartbeats. The samples that were known
+at its event time are read once everything in the streams is in the database; a job in a process
+of its own trains and judges; the decision is written into the ledger, and only then carried out:
+artefact, pointer, `models.deployed` (INPUT) or `models.kept` (DRIFT), policy. Every step may be
+repeated by this worker or another one, and is done once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.settings import StrategySettings
+from models.signing import SigningKey
+from models.vector import vector_names
+from streams import codec, subjects, topology
+from streams.bus import HEADER_ERROR, Bus, Work
+from streams.errors import ModelError, WireError
+from streams.events import Retrain
+from trainers.collecting import Collecting
+from trainers.collector import Collector
+from trainers.decider import Decider
+from trainers.feature_database import FeatureDatabase
+from trainers.job_process import COMMAND
+from trainers.ledger import Decision, Ledger
+from trainers.publishing import Publishing
+from trainers.settings import TrainSettings
+from trainers.together import run_together
+from trainers.vouching import Vouching
+
+HEARTBEAT_S = 10.0
+"""A third of the lease of a work unit."""
+
+TAKE_TIMEOUT_S = 0.5
+DELIVERIES_MAX = 5
+GAVE_UP = "gave_up"
+
+log = logging.getLogger("assay.trainer")
+
+
+class RetrainWorker:
+    """Answers retrain requests of `strategies`, one at a time; run several for more.
+
+    `feature_names` are the market features that the scorers serve. `folder` holds the jobs'
+    files, `database_path` the samples. `signer` vouches for new models, whose public key is
+    trusted beside `trusted_keys`.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        strategies: tuple[StrategySettings, ...],
+        feature_names: tuple[str, ...],
+        *,
+        settings: TrainSettings,
+        database_path: Path,
+        folder: Path,
+        signer: SigningKey,
+        trusted_keys: Sequence[str] = (),
+        shard: int = 0,
+        job_command: Sequence[str] = COMMAND,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._bus = bus
+        self._shard = shard
+        self._database_path = database_path
+        self._on_ready = on_ready
+        self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
+        self._ledger = Ledger(bus)
+        self._publishing = Publishing(bus, self._ledger)
+        self._decider = Decider(
+            bus,
+            {s.name: s for s in strategies},
+            self._names,
+            settings=settings,
+            database_path=database_path,
+            folder=folder / f"trainer-{shard}",
+            signer=signer,
+            trusted_keys=tuple({*trusted_keys, signer.public_hex}),
+            job_command=job_command,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; raises BusError when the bus is lost for good.
+
+        A request that is being worked on goes back to the queue, and its job is ended.
+        """
+        queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
+        with FeatureDatabase(self._database_path) as database:
+            for names in self._names.values():
+                database.register_names(names)
+            collecting = Collecting(self._bus, Collector(database))
+            vouching = Vouching(self._bus, queue, self._shard)
+
+            async def take() -> None:
+                while True:
+                    work = await queue.next(TAKE_TIMEOUT_S)
+                    if work is not None:
+                        await self._handle(work, collecting, database)
+
+            async def until_stopped() -> None:
+                await stop.wait()
+
+            self._on_ready()
+            try:
+                await run_together(collecting.run(), vouching.run(), take(), until_stopped())
+            finally:
+                await queue.close()
+
+    async def _handle(self, work: Work, collecting: Collecting, database: FeatureDatabase) -> None:
+        request = await self._read(work)
+        if request is None:
+            await work.done()
+            return
+        beating = asyncio.create_task(_beat(work))
+        try:
+            await self._answer(request, work.deliveries, collecting, database)
+            await work.done()
+        except asyncio.CancelledError:
+            await work.retry(0.0)
+            raise
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _answer(
+        self,
+        request: Retrain,
+        deliveries: int,
+        collecting: Collecting,
+        database: FeatureDatabase,
+    ) -> None:
+        decision = await self._ledger.find(request.request_id)
+        is_fresh = decision is None
+        if decision is None:
+            decision = await self._decide(request, deliveries, collecting, database)
+        else:
+            log.info("request %s was decided before", request.request_id)
+        await self._publishing.carry_out(decision, request, is_fresh=is_fresh)
+
+    async def _decide(
+        self,
+        request: Retrain,
+        deliveries: int,
+        collecting: Collecting,
+        database: FeatureDatabase,
+    ) -> Decision:
+        await collecting.catch_up()
+        cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
+        try:
+            if deliveries > DELIVERIES_MAX:
+                raise ModelError(f"{GAVE_UP}: taken {deliveries} times without an answer")
+            decision = await self._decider.decide(request, cutoff_ts)
+        except ModelError as error:
+            log.error("request %s: %s", request.request_id, error)
+            decision = await self._decider.refuse(request, cutoff_ts, error)
+        return await self._ledger.decide(decision)
+
+    async def _read(self, work: Work) -> Retrain | None:
+        """Return the request, or None where it cannot be honoured: it is then a dead letter."""
+        message = work.message
+        try:
+            event = codec.decode(message.payload)
+            if not isinstance(event, Retrain):
+                raise WireError("schema", f"{type(event).__name__} is no retrain request")
+            if event.strategy not in self._names:
+                known = ", ".join(sorted(self._names))
+                raise WireError(
+                    "unknown_strategy", f"{event.strategy!r} is not configured; known: {known}"
+                )
+        except WireError as error:
+            log.warning("refused %s: %s", message.subject, error)
+            await self._bus.publish(
+                subjects.dead_letter(message.subject),
+                message.payload,
+                headers={HEADER_ERROR: error.reason},
+            )
+            return None
+        return msgspec.structs.replace(event, symbol=event.symbol or None)
+
+
+async def _beat(work: Work) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        await work.heartbeat()
