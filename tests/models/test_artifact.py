@@ -71,6 +71,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
         Artifact.from_bundle(BUNDLE)
     with pytest.raises(ModelRefused, match=r"graph has \d+ bytes, at most 100"):
         ARTIFACT.to_bundle()
+    with pytest.raises(ModelRefused, match=r"graph has \d+ bytes, at most 100"):
+        save_artifact(ARTIFACT, tmp_path)
     with pytest.raises(ModelRefused, match="has more than 100 bytes"):
         load_artifact(path)
     with pytest.raises(ModelRefused, match="the bundle has"):

@@ -84,6 +84,11 @@ def test_what_is_no_graph_is_refused(data):
         scan(data)
 
 
+def test_a_file_cut_in_the_middle_of_its_graph_is_refused():
+    with pytest.raises(ModelRefused, match="truncated or corrupt"):
+        scan(TINY[: len(TINY) // 2])
+
+
 @given(st.integers(0, len(TINY) - 1), st.integers(0, 255), st.integers(0, len(TINY)))
 def test_a_damaged_file_is_refused_or_read_but_never_breaks_the_scan(place, byte, size):
     damaged = bytearray(TINY)
