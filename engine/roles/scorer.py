@@ -58,7 +58,7 @@ class ScorerRole(Shell):
         self._clock = clock
         self._expire_after_ns = int(expire_after_s * _S_TO_NS)
         self._waiting_since: dict[str, int] = {}
-        self._models: dict[tuple[str, str], Model] = {}
+        self._models: dict[tuple[str, str | None, str], Model] = {}
 
     async def handle(self, event: Event, message: Message) -> list[Answer]:
         """Step the core; a deployment's model is fetched and verified first."""
@@ -88,7 +88,7 @@ class ScorerRole(Shell):
                 self._waiting_since[signal_id] = now_ns
 
     async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:
-        key = (deployment.strategy, deployment.digest)
+        key = (deployment.strategy, deployment.symbol, deployment.digest)
         if key in self._models:
             return self._models[key]
         try:
@@ -116,16 +116,16 @@ class ScorerRole(Shell):
         raise ModelRefused(f"no artefact {deployment.digest} in the object store")
 
     def _verified(self, deployment: Deployment, artifact: Artifact) -> Model:
-        strategy = deployment.strategy
         model = load_model(
             artifact,
-            self._scorer.vector_names(strategy),
+            self._scorer.vector_names(deployment.strategy),
             trusted_keys=self._trusted_keys,
             expected_digest=deployment.digest,
+            scope=(deployment.strategy, deployment.symbol),
         )
-        if (model.card.strategy, model.version) != (strategy, deployment.version):
+        if model.version != deployment.version:
             raise ModelRefused(
-                f"the deployment names {deployment.version} for {strategy}, the artefact is "
-                f"{model.version} of {model.card.strategy}"
+                f"the deployment names version {deployment.version}, the artefact is "
+                f"{model.version}"
             )
         return model

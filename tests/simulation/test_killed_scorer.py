@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from deploy.launch import role_commands
 from deploy.role_process import RoleProcess
 from deploy.state import StateDir
 from deploy.trust import ensure_signing_key
@@ -50,8 +51,8 @@ async def test_kill_9_of_the_scorer_in_mid_stream_loses_and_repeats_nothing(tmp_
         bus = await NatsBus.connect(broker.url, name="engine")
         await provision(bus.jetstream)
         deployment = await deploy(bus, artifact, "alpha", 1)
-        arguments = ("--config", str(config), "--nats", broker.url, "--state-dir", str(state.root))
-        scorer = RoleProcess("scorer", arguments, tmp_path / "scorer.log")
+        commands = role_commands(("scorer",), config, (), broker.url, state)
+        scorer = RoleProcess("scorer", commands["scorer"], tmp_path / "scorer.log")
         publishing = asyncio.create_task(publish(bus))
         await kill_and_restart(bus, scorer, random.Random(SEED))
         await publishing
