@@ -76,7 +76,8 @@ def execute(arguments: list[str]) -> int:
         return OK
     except Exception as error:
         hint = f"this is a defect of Assay; {DEBUG}=1 shows where"
-        return _complain(f"{type(error).__name__}: {error}; {hint}", NEGATIVE, as_json)
+        first_line = str(error).partition("\n")[0]
+        return _complain(f"{type(error).__name__}: {first_line}; {hint}", NEGATIVE, as_json)
 
 
 def _complain(message: str, status: int, as_json: bool) -> int:

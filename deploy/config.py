@@ -84,12 +84,13 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kind: str = ""
     params: dict[str, Any] = {}
     features: tuple[str, ...] = ()
+    overlapping: bool = False
     ml: MlSettings = MlSettings()
     label: LabelSettings = LabelSettings()
     costs: CostSettings = CostSettings()
 
 
-SINGLE_KEYS = ("kind", "params", "features", "ml", "label", "costs")
+SINGLE_KEYS = ("kind", "params", "features", "overlapping", "ml", "label", "costs")
 
 
 def load_run(

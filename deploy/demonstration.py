@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deploy.backtesting import collect
 from deploy.config import RunSettings
-from deploy.launch import role_arguments, running_roles
+from deploy.launch import role_commands, running_roles
 from deploy.live_view import LiveView
 from deploy.output import Output
 from deploy.requests import request_training
@@ -44,11 +44,11 @@ async def demonstrate(
     """Run `scenario` over the broker at `url` and return what was counted."""
     cancel_on_signals()
     tally = Tally(tuple(s.name for s in settings.strategies), scenario.from_ts)
-    arguments = role_arguments(config, assignments, url, state)
+    commands = role_commands(ROLES, config, assignments, url, state)
     collecting = asyncio.create_task(asyncio.to_thread(_collect, scenario, settings, state))
     try:
         async with (
-            running_roles(ROLES, arguments, url, state, output.say) as (bus, supervisor),
+            running_roles(commands, url, state, output.say) as (bus, supervisor),
             watching(bus, tally),
         ):
             output.say(await collecting)

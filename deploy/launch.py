@@ -1,6 +1,7 @@
 """A whole run on this machine: broker, streams, roles; and its orderly end."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -27,27 +28,19 @@ def broker_url(nats: str | None, state: StateDir, port: int = 0) -> Iterator[str
             state.forget_url()
 
 
-def role_arguments(
-    config: Path, assignments: Sequence[str], url: str, state: StateDir
-) -> tuple[str, ...]:
-    """Return what follows `assay run ROLE` for the roles of a run."""
-    overrides = (part for text in assignments for part in ("--set", text))
-    return (
-        "--config",
-        str(config),
-        *overrides,
-        "--nats",
-        url,
-        "--state-dir",
-        str(state.root),
-        "--follow-parent",
-    )
+def role_commands(
+    roles: Sequence[str], config: Path, assignments: Sequence[str], url: str, state: StateDir
+) -> dict[str, tuple[str, ...]]:
+    """Return the command line of each role's process."""
+    overrides = tuple(part for text in assignments for part in ("--set", text))
+    options = ("--nats", url, "--state-dir", str(state.root), "--follow-parent")
+    program = (sys.executable, "-m", "deploy.cli", "run")
+    return {role: (*program, role, "--config", str(config), *overrides, *options) for role in roles}
 
 
 @asynccontextmanager
 async def running_roles(
-    roles: Sequence[str],
-    arguments: Sequence[str],
+    commands: Mapping[str, Sequence[str]],
     url: str,
     state: StateDir,
     on_event: Callable[[str], None],
@@ -57,7 +50,7 @@ async def running_roles(
     bus = await connect(url, "assay-supervisor")
     try:
         await provision(bus.jetstream)
-        async with Supervisor(roles, arguments, state.logs, on_event) as supervisor:
+        async with Supervisor(commands, state.logs, on_event) as supervisor:
             yield bus, supervisor
     finally:
         await bus.close()

@@ -34,6 +34,11 @@ class LiveView:
         self._tally = tally
         self._console = console
         self._now_s = now_s
+        self._total = total
+        self._done = 0
+        self._started_s = now_s()
+        self._plain_at_s = 0.0
+        self._told_shown = 0
         self._progress = Progress(
             TextColumn("replay"),
             BarColumn(bar_width=None),
@@ -49,11 +54,6 @@ class LiveView:
             refresh_per_second=REFRESHES_PER_S,
             transient=True,
         )
-        self._total = total
-        self._done = 0
-        self._started_s = now_s()
-        self._plain_at_s = 0.0
-        self._told_shown = 0
 
     def __enter__(self) -> "LiveView":
         self._started_s = self._now_s()

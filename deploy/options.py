@@ -21,9 +21,7 @@ StateOption = Annotated[
 NatsOption = Annotated[
     str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
 ]
-PortOption = Annotated[
-    int, typer.Option("--port", min=0, max=65535, help="Port of the embedded broker; 0: any.")
-]
+PortOption = Annotated[int, typer.Option("--port", help="Port of the embedded broker; 0: any.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document, last on standard output.")
 ]

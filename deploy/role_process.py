@@ -8,22 +8,22 @@ and the role stops (`deploy.role_runtime`).
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 READY_PREFIX = "ready "
 STOP_TIMEOUT_S = 10.0
-LOG_TAIL_BYTES = 2_000
+LOG_TAIL_BYTES = 4_000
+LAST_WORDS_MAX = 300
 
 
 class RoleProcess:
-    """A child process that runs one role."""
+    """A child process that runs one role by `command`, its log appended to `log_file`."""
 
-    def __init__(self, role: str, arguments: Sequence[str], log_file: Path) -> None:
+    def __init__(self, role: str, command: Sequence[str], log_file: Path) -> None:
         self.role = role
         self.log_file = log_file
-        self._arguments = tuple(arguments)
+        self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -43,12 +43,7 @@ class RoleProcess:
         self._ready = asyncio.Event()
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "deploy.cli",
-                "run",
-                self.role,
-                *self._arguments,
+                *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -100,7 +95,7 @@ class RoleProcess:
         except OSError:
             return "it left no log"
         lines = [line.strip() for line in tail.splitlines() if line.strip()]
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1][:LAST_WORDS_MAX] if lines else "it said nothing"
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -21,7 +21,7 @@ from deploy.connection import connect
 from deploy.role_process import READY_PREFIX
 from deploy.state import StateDir
 from streams.bus import Bus
-from streams.errors import ConfigError
+from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
 
 ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
@@ -30,6 +30,8 @@ CONNECT_TIMEOUT_S = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
+
+log = logging.getLogger("assay.role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,22 @@ def run_role(
                 settings, state, bus, shard, shards, on_ready=lambda: say_ready(role)
             )
             built: Role = wiring.build(context)
-            await built.run(stop)
+            await _run_logged(built, stop)
         finally:
             await bus.close()
 
     run_loop(main())
+
+
+async def _run_logged(role: Role, stop: asyncio.Event) -> None:
+    try:
+        await role.run(stop)
+    except AssayError:
+        raise
+    except Exception:
+        # Whoever starts a role reads its log, not its terminal.
+        log.exception("a defect ended this role")
+        raise
 
 
 def say_ready(role: str) -> None:

@@ -7,7 +7,7 @@ RESTART_WINDOW_S; then the supervisor gives up and says what the role said last.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.role_process import RoleProcess
@@ -29,20 +29,20 @@ class RoleFailed(AssayError):
 class Supervisor:
     """The processes of one run, as an async context manager.
 
-    `arguments` follow `assay run ROLE`. `on_event` is told in words what happens.
+    `commands` says how each role is started. `on_event` is told in words what happens.
     """
 
     def __init__(
         self,
-        roles: Sequence[str],
-        arguments: Sequence[str],
+        commands: Mapping[str, Sequence[str]],
         logs: Path,
         on_event: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.processes = {
-            role: RoleProcess(role, arguments, logs / f"{role}.log") for role in roles
+            role: RoleProcess(role, command, logs / f"{role}.log")
+            for role, command in commands.items()
         }
-        self.restarts = dict.fromkeys(roles, 0)
+        self.restarts = dict.fromkeys(commands, 0)
         self._on_event = on_event
         self._keepers: list[asyncio.Task[None]] = []
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.config import check_strategies, load_run
-from deploy.launch import broker_url, role_arguments, running_roles
+from deploy.launch import broker_url, role_commands, running_roles
 from deploy.options import (
     DEFAULT_CONFIG,
     DEFAULT_STATE,
@@ -52,24 +52,23 @@ def up(
     state.make()
     with broker_url(nats, state, port) as url:
         output.say(f"broker {url}")
-        arguments = role_arguments(config, assignments or (), url, state)
+        commands = role_commands(roles, config, assignments or (), url, state)
         strategies = [strategy.name for strategy in settings.strategies]
-        run_loop(_serve(strategies, roles, arguments, url, state, output))
+        run_loop(_serve(strategies, commands, url, state, output))
 
 
 async def _serve(
     strategies: list[str],
-    roles: tuple[str, ...],
-    arguments: tuple[str, ...],
+    commands: dict[str, tuple[str, ...]],
     url: str,
     state: StateDir,
     output: Output,
 ) -> None:
     cancel_on_signals()
     try:
-        async with running_roles(roles, arguments, url, state, output.say) as (_, supervisor):
+        async with running_roles(commands, url, state, output.say) as (_, supervisor):
             output.say(f"ready: {', '.join(strategies)} on {url} (logs in {state.logs})")
-            output.document({"url": url, "roles": list(roles), "strategies": strategies})
+            output.document({"url": url, "roles": list(commands), "strategies": strategies})
             await supervisor.watch()
     except asyncio.CancelledError:
         # Being stopped is how this command ends well.

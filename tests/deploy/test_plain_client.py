@@ -22,9 +22,9 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def every_mode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    engines = [
-        f"{{name: e_{mode}, kind: external, ml: {{prediction_mode: {mode}}}}}" for mode in MODES
-    ]
+    blocks = [(mode, f"prediction_mode: {mode}") for mode in MODES]
+    blocks += [("off", "enabled: false"), ("block", "fallback: block")]
+    engines = [f"{{name: e_{name}, kind: external, ml: {{{ml}}}}}" for name, ml in blocks]
     folder: Path = tmp_path_factory.mktemp("modes")
     with assay_up(folder, "--set", f"strategies=[{', '.join(engines)}]") as up:
         yield up

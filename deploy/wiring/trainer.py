@@ -1,0 +1,23 @@
+"""Builds the trainer's role: samples, jobs in processes of their own, the registry."""
+
+from deploy.role_runtime import RoleContext
+from deploy.trust import ensure_signing_key
+from models.feature_set import load_feature_set
+from trainers.worker import RetrainWorker
+
+
+def build(context: RoleContext) -> RetrainWorker:
+    """Return the role, ready to run."""
+    settings, state = context.settings, context.state
+    context.require_one_shard()
+    return RetrainWorker(
+        context.bus,
+        settings.strategies,
+        load_feature_set().names,
+        settings=settings.train,
+        database_path=state.database(settings.ml_data_collection.db_path),
+        folder=state.jobs,
+        signer=ensure_signing_key(state),
+        trusted_keys=settings.trusted_keys,
+        on_ready=context.on_ready,
+    )

@@ -1,0 +1,112 @@
+"""The command line: help with an example everywhere, exit codes, errors of one line."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer.main
+
+from deploy.cli import app, execute
+from tests.deploy.running import assay
+
+
+def all_commands() -> dict[str, object]:
+    found: dict[str, object] = {}
+
+    def walk(command: object, path: tuple[str, ...]) -> None:
+        children = getattr(command, "commands", None)
+        if children is None:
+            found[" ".join(path)] = command
+            return
+        for name, child in children.items():
+            walk(child, (*path, name))
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+COMMANDS = all_commands()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+):
+    assert execute([*name.split(), "--help"]) == 0
+    help_text = capsys.readouterr().out
+    assert f"Example: assay {name}" in help_text
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"run"}))
+def test_every_command_that_ends_speaks_json(name: str):
+    options = {option for p in COMMANDS[name].params for option in p.opts}  # type: ignore[attr-defined]
+    assert "--json" in options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["up", "--without", "nobody"], "--without must be one of strategies, scorer"),
+        (["train", "--config", "configs/quickstart.yaml"], "--accumulate, --train, or both"),
+        (["backtest", "--config", "nope.yaml"], "no configuration file nope.yaml"),
+        (["replay", "--bars", "x.txt", "--nats", "nats://127.0.0.1:1"], "ending in .csv, .parquet"),
+        (["status", "--state-dir", "/nowhere"], "no broker is known"),
+        (["demo", "--scenario", "other"], "'other' is not one of 'real', 'flip'"),
+    ],
+)
+def test_wrong_usage_exits_2_with_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+):
+    assert execute(arguments) == 2
+    captured = capsys.readouterr()
+    [line] = captured.err.splitlines()
+    assert line.startswith("assay: ")
+    assert words in line
+    assert "Traceback" not in captured.err
+
+
+def test_a_wrong_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert execute(["up", "--port", "99999", "--state-dir", str(tmp_path)]) == 2
+    assert "port must be in [0, 65535], was 99999" in capsys.readouterr().err
+
+
+def test_an_error_is_the_json_document_too(capsys: pytest.CaptureFixture[str]):
+    assert execute(["status", "--state-dir", "/nowhere", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert document["exit_code"] == 2
+    assert "no broker is known" in document["error"]
+
+
+def test_a_defect_is_told_in_one_line_and_its_place_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("deploy.cli.app", broken)
+    assert execute(["status"]) == 1
+    assert capsys.readouterr().err == (
+        "assay: RuntimeError: boom; this is a defect of Assay; ASSAY_DEBUG=1 shows where\n"
+    )
+    monkeypatch.setenv("ASSAY_DEBUG", "1")
+    assert execute(["status"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_strategies_are_listed_with_parameters_and_ranges(capsys: pytest.CaptureFixture[str]):
+    assert execute(["strategies", "list", "--json"]) == 0
+    document = msgspec.json.decode(capsys.readouterr().out.splitlines()[-1])
+    found = {strategy["name"]: strategy for strategy in document["strategies"]}
+    assert {"breakout", "rsi2_mean_reversion"} <= set(found)
+    names = [parameter["name"] for parameter in found["breakout"]["parameters"]]
+    assert names[0] == "hard_stop_atr_mult"
+    assert all(strategy["summary"] for strategy in found.values())
+
+
+def test_the_program_itself_keeps_the_exit_codes():
+    done = assay("backtest", "--config", "nope.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert assay("--help").returncode == 0
