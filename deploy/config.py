@@ -17,7 +17,7 @@ from deploy.overrides import apply_overrides
 from engine.settings import EXTERNAL, CostSettings, DriftSettings, LabelSettings, StrategySettings
 from models.settings import MlSettings
 from streams.errors import ConfigError
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.strict import decode_strict
 from trainers.settings import TrainSettings
 

@@ -6,43 +6,18 @@ A source module holds `Params`, a Struct of settings of its own, and
 roles must not.
 """
 
-import datetime
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any
 
 import streams.sources
 from streams.errors import ConfigError
 from streams.events import Bar, Signal
+from streams.source_settings import SourceSettings
 from streams.strict import decode_strict, nearest
 
 HELPERS = frozenset({"files", "instants", "stamps", "table"})
-
-
-class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where bars come from.
-
-    `path` is one file, `dir` a folder with one file per symbol, named after it. `symbols` keeps
-    only those (empty: all). `session` says when a daily bar is known. `timezone` is that of
-    intraday stamps without one, `stamp` whether they mark a bar's start or its close. Bars that
-    close after `start` 00:00 UTC and not after the end of day `end` are kept. `params` are the
-    source's own.
-    """
-
-    kind: str = "sample"
-    path: str = ""
-    dir: str = ""
-    symbols: tuple[str, ...] = ()
-    interval: Annotated[str, msgspec.Meta(pattern="^([1-9][0-9]{0,3}[mh]|1d)$")] = "1d"
-    session: str = "us_equity"
-    timezone: str = "UTC"
-    stamp: Literal["start", "close"] = "start"
-    start: datetime.date | None = None
-    end: datetime.date | None = None
-    params: dict[str, Any] = {}
 
 
 def source_names() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import polars as pl
 
 from streams.errors import DataError
 from streams.interval import is_daily
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.sources.files import files_of
 from streams.sources.stamps import parse_stamps
 from streams.sources.table import ROW, VALUES, BarTable, check_bars, close_instants, finished

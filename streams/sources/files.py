@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from streams.errors import ConfigError
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 
 
 def files_of(settings: SourceSettings, suffixes: tuple[str, ...]) -> list[Path]:

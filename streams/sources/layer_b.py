@@ -12,7 +12,7 @@ import polars as pl
 from streams.errors import ConfigError
 from streams.events import Bar, Signal
 from streams.interval import interval_ns
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.sources.table import VALUES, BarTable, finished
 from streams.synthetic_market import START_NS, MarketSettings, market_instants, simulate
 

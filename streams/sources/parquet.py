@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from streams.errors import DataError
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.sources.files import files_of
 from streams.sources.table import ROW, VALUES, BarTable, check_bars, close_instants, finished
 

@@ -9,7 +9,7 @@ import msgspec
 
 import streams
 from streams.errors import ConfigError
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.sources import parquet
 from streams.sources.table import BarTable
 

@@ -12,7 +12,7 @@ import polars as pl
 from streams.errors import ConfigError, DataError
 from streams.interval import DAY_NS, interval_ns, is_daily
 from streams.session import session
-from streams.source import SourceSettings
+from streams.source_settings import SourceSettings
 from streams.strict import nearest
 
 BarTable = pl.DataFrame

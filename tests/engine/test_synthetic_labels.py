@@ -1,7 +1,8 @@
 from engine.labeller import Labeller
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from streams.events import Bar, Signal
-from streams.source import SourceSettings, market_instants
+from streams.source import market_instants
+from streams.source_settings import SourceSettings
 from streams.synthetic_market import START_NS, MarketSettings, simulate
 from tests.engine.labelling import answer_to, outcomes
 

@@ -26,7 +26,8 @@ from streams.bus import Bus
 from streams.clock import SystemClock
 from streams.events import Deployment
 from streams.session import session
-from streams.source import SourceSettings, bar_frames
+from streams.source import bar_frames
+from streams.source_settings import SourceSettings
 
 ROLES = ("strategies", "scorer", "labeller")
 STRATEGIES = (

@@ -9,7 +9,8 @@ import pytest
 from streams.errors import ConfigError
 from streams.events import Bar, Signal
 from streams.layer_a import FEATURE_NAMES, expected_auc
-from streams.source import SourceSettings, bar_frames, market_instants, read_bars
+from streams.source import bar_frames, market_instants, read_bars
+from streams.source_settings import SourceSettings
 from streams.synthetic_market import Market, MarketSettings, simulate
 from streams.validation import check_bar, check_signal
 

@@ -11,7 +11,8 @@ import pytest
 from streams import source
 from streams.errors import ConfigError, DataError
 from streams.events import Bar
-from streams.source import SourceSettings, bar_frames, read_bars
+from streams.source import bar_frames, read_bars
+from streams.source_settings import SourceSettings
 from streams.validation import check_bar
 
 HOUR_NS = 3_600_000_000_000
