@@ -9,13 +9,13 @@ import msgspec
 from engine.settings import StrategySettings
 from models.artifact import Artifact
 from models.onnx_session import load_model
-from models.registry import Pointer, Registry
+from models.registry import Registry
 from models.signing import SigningKey
-from streams import codec, subjects, topology
 from streams.bus import Bus
 from streams.errors import ModelError, ModelRefused
 from streams.events import Deployment, Policy, Retrain
 from trainers.dataset import DAY_NS
+from trainers.incumbent import Incumbent, incumbent_of
 from trainers.job import FAILED
 from trainers.job_files import (
     CARD_FILE,
@@ -26,15 +26,17 @@ from trainers.job_files import (
     JobResult,
     write_request,
 )
-from trainers.job_process import fresh_folder, run_in_process
+from trainers.job_process import drop_folder, fresh_folder, run_in_process
 from trainers.learner import NULL
 from trainers.ledger import Decision
 from trainers.policy_rule import TRAINER, policy_after
 from trainers.settings import TrainSettings
-from trainers.stream_reading import newest
+from trainers.stream_reading import standing_policy
 from trainers.training import is_after_drift
 
 PINNED = "pinned"
+SUPERSEDED = "superseded"
+MOOT = (PINNED, SUPERSEDED)
 WHY_MAX = 200
 
 
@@ -67,36 +69,34 @@ class Decider:
 
     async def decide(self, request: Retrain, cutoff_ts: int) -> Decision:
         """Train and judge on what was known at `cutoff_ts`; raises ModelError when that fails."""
-        own, pointer = await self._pointers(request)
-        if self._strategies[request.strategy].ml.pinned or (pointer and pointer.pinned):
-            result = JobResult(False, PINNED, {})
-            return await self._decision(request, cutoff_ts, own, pointer, result, None)
-        champion, missing = await self._champion(pointer)
-        folder = fresh_folder(self._folder, subjects.token(request.request_id))
-        if champion is not None:
-            (folder / CHAMPION_FILE).write_bytes(champion.to_bundle())
-        write_request(folder, self._job(request, cutoff_ts, champion is not None))
+        settings = self._strategies[request.strategy]
+        incumbent = await incumbent_of(self._registry, settings, request)
+        moot = _moot(request, cutoff_ts, incumbent)
+        if moot:
+            result = JobResult(False, moot, {})
+            return await self._decision(request, cutoff_ts, incumbent, result, None)
+        folder = fresh_folder(self._folder, request.request_id)
+        if incumbent.artifact is not None:
+            (folder / CHAMPION_FILE).write_bytes(incumbent.artifact.to_bundle())
+        write_request(folder, self._job(request, cutoff_ts, incumbent.artifact is not None))
         result = await run_in_process(folder, command=self._job_command)
-        if missing:
-            result = msgspec.structs.replace(result, champion_refused=missing)
+        if incumbent.missing:
+            result = msgspec.structs.replace(result, champion_refused=incumbent.missing)
         artifact = self._sealed(folder, request) if result.learner else None
         if artifact is not None:
             await self._registry.put(artifact)
-        return await self._decision(request, cutoff_ts, own, pointer, result, artifact)
+        drop_folder(folder)
+        return await self._decision(request, cutoff_ts, incumbent, result, artifact)
 
     async def refuse(self, request: Retrain, cutoff_ts: int, error: ModelError) -> Decision:
         """Decide that nothing changes because no model could be made."""
-        own = pointer = None
+        incumbent = Incumbent()
         # The pointer itself may be what could not be read.
         with contextlib.suppress(ModelRefused):
-            own, pointer = await self._pointers(request)
+            settings = self._strategies[request.strategy]
+            incumbent = await incumbent_of(self._registry, settings, request)
         result = JobResult(False, f"{FAILED}: {error}", {})
-        return await self._decision(request, cutoff_ts, own, pointer, result, None)
-
-    async def _pointers(self, request: Retrain) -> tuple[Pointer | None, Pointer | None]:
-        """Return the pointer of exactly the request's scope, and the one that counts there."""
-        own = await self._registry.pointer(request.strategy, request.symbol)
-        return own, own or await self._registry.pointer(request.strategy)
+        return await self._decision(request, cutoff_ts, incumbent, result, None)
 
     def _job(self, request: Retrain, cutoff_ts: int, has_champion: bool) -> JobRequest:
         ml = self._strategies[request.strategy].ml
@@ -111,16 +111,6 @@ class Decider:
             trusted_keys=self._trusted_keys,
         )
 
-    async def _champion(self, pointer: Pointer | None) -> tuple[Artifact | None, str]:
-        """Return the artefact in force, or why there is none where a pointer names one."""
-        if pointer is None or not pointer.current.digest:
-            return None, ""
-        try:
-            artifact = await self._registry.get(pointer.current.digest)
-        except ModelRefused as refused:
-            return None, str(refused)
-        return artifact, "" if artifact else f"no artefact {pointer.current.digest} in the store"
-
     def _sealed(self, folder: Path, request: Retrain) -> Artifact:
         """Sign what the job made, and hold it to what the scorer will hold it to."""
         card = (folder / CARD_FILE).read_bytes()
@@ -132,8 +122,7 @@ class Decider:
         self,
         request: Retrain,
         cutoff_ts: int,
-        own: Pointer | None,
-        pointer: Pointer | None,
+        incumbent: Incumbent,
         result: JobResult,
         artifact: Artifact | None,
     ) -> Decision:
@@ -144,37 +133,47 @@ class Decider:
             version=artifact.version if artifact else NULL,
             digest=artifact.digest if artifact else "",
             effective_ts=effective_ts,
-            previous=pointer.current.version if pointer else None,
+            previous=incumbent.version,
             verdict=_verdict(request, result),
             request_id=request.request_id,
         )
-        has_champion = bool(pointer and pointer.current.digest) and not result.champion_refused
+        has_champion = incumbent.artifact is not None and not result.champion_refused
         return Decision(
             request_id=request.request_id,
             deployment=deployment,
             is_promoted=result.promoted and artifact is not None,
-            expected=own.revision if own else 0,
+            expected=incumbent.revision,
             policy=await self._policy(request, result, effective_ts, has_champion),
         )
 
     async def _policy(
         self, request: Retrain, result: JobResult, effective_ts: int, has_champion: bool
     ) -> Policy | None:
-        standing = None
-        subject = subjects.policy(request.strategy)
-        message = await newest(self._bus, topology.INPUT, subject)
-        if message is not None:
-            standing = codec.decode(message.payload)
+        if result.reason in MOOT:
+            return None
         action = policy_after(
             is_promoted=result.promoted,
             is_after_drift=is_after_drift(request),
             has_champion=has_champion,
-            standing=standing,
+            standing=await standing_policy(self._bus, request.strategy),
         )
         if action is None:
             return None
         why = f"{request.reason}: {result.reason}"[:WHY_MAX]
         return Policy(request.strategy, action, TRAINER, why, effective_ts)
+
+
+def _moot(request: Retrain, cutoff_ts: int, incumbent: Incumbent) -> str:
+    """Return why a request asks for nothing any more, or "".
+
+    A drift request of a time before the incumbent came into force is about its predecessor,
+    which was being watched until the new one took over.
+    """
+    if incumbent.is_pinned:
+        return PINNED
+    if is_after_drift(request) and cutoff_ts < incumbent.effective_ts:
+        return SUPERSEDED
+    return ""
 
 
 def _verdict(request: Retrain, result: JobResult) -> dict[str, Figure]:

@@ -81,7 +81,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainers.job FOLDER\n")
         return 2
-    os.nice(NICENESS)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     folder = Path(arguments[0])
     try:
         run_job(folder)

@@ -1,6 +1,7 @@
 """Runs a training job in a process of its own, and ends what it started."""
 
 import asyncio
+import hashlib
 import logging
 import shutil
 import sys
@@ -61,10 +62,15 @@ def _tail(folder: Path) -> str:
     return " ".join(text.split())[-LOG_TAIL_CHARACTERS:]
 
 
-def fresh_folder(parent: Path, name: str) -> Path:
-    """Return an empty folder `name` under `parent`, private to its owner."""
-    folder = parent / name
-    if folder.exists():
-        shutil.rmtree(folder)
+def fresh_folder(parent: Path, request_id: str) -> Path:
+    """Return an empty folder for a request under `parent`, private to its owner."""
+    folder = parent / hashlib.sha256(request_id.encode()).hexdigest()[:16]
+    drop_folder(folder)
     folder.mkdir(mode=0o700, parents=True)
     return folder
+
+
+def drop_folder(folder: Path) -> None:
+    """Remove a job's folder, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,8 +1,13 @@
 """Looking back into a stream: what stands there now, on one subject."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
+from streams import codec, subjects, topology
 from streams.bus import HEADER_ID, Bus, Message
+from streams.errors import WireError
+from streams.events import Policy
+from streams.validation import check_policy
 
 READ_TIMEOUT_S = 0.5
 
@@ -23,11 +28,16 @@ async def standing(bus: Bus, stream: str, subject: str) -> AsyncIterator[Message
         await subscription.close()
 
 
-async def newest(bus: Bus, stream: str, subject: str) -> Message | None:
-    """Return the newest message of `subject` in `stream`, or None."""
+async def standing_policy(bus: Bus, strategy: str) -> Policy | None:
+    """Return the newest policy of a strategy that can be honoured, or None."""
     found = None
-    async for message in standing(bus, stream, subject):
-        found = message
+    async for message in standing(bus, topology.INPUT, subjects.policy(strategy)):
+        # What cannot be honoured has no effect on the scorer either.
+        with contextlib.suppress(WireError):
+            event = codec.decode(message.payload)
+            if isinstance(event, Policy):
+                check_policy(event)
+                found = event
     return found
 
 

@@ -5,12 +5,13 @@ import contextlib
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from engine.settings import StrategySettings
+from models.artifact import save_artifact
 from models.onnx_session import load_model
 from models.registry import Registry
+from models.settings import MlSettings
 from models.signing import load_or_create_signing_key
 from models.vector import vector_names
 from streams import codec, layer_a, subjects, topology
@@ -19,6 +20,7 @@ from streams.memory_bus import MemoryBus
 from tests.trainers.events import events_of
 from tests.trainers.samples import layer_a_dataset, with_signal_columns
 from trainers.dataset import DAY_NS, Dataset
+from trainers.incumbent import incumbent_of
 from trainers.settings import TrainSettings
 from trainers.worker import RetrainWorker
 
@@ -276,10 +278,9 @@ async def test_requests_that_cannot_be_honoured_are_dead_letters(house: House):
 
 
 async def test_a_pinned_model_is_left_in_force(house: House):
-    ml = msgspec.convert({"pinned": True}, type(StrategySettings(STRATEGY).ml))
     worker = RetrainWorker(
         house.bus.handle(),
-        (StrategySettings(STRATEGY, kind="external", ml=ml),),
+        (StrategySettings(STRATEGY, kind="external", ml=MlSettings(pinned=True)),),
         layer_a.FEATURE_NAMES,
         settings=TrainSettings(),
         database_path=house.folder / "features.db",
@@ -305,3 +306,77 @@ async def test_stopping_ends_the_job_and_gives_the_request_back(house: House):
     work = await queue.next(1.0)
     assert work is not None
     assert work.deliveries == 2
+
+
+async def test_a_promotion_that_lost_its_race_is_kept(house: House, monkeypatch):
+    await house.tell(SKILLED)
+    worker = house.worker()
+    decide = worker._decider.decide
+
+    async def overtaken(request, cutoff_ts):
+        decision = await decide(request, cutoff_ts)
+        await Registry(house.bus).point(
+            STRATEGY, None, "other", "0" * 64, effective_ts=1, expected=0, request_id="r-0"
+        )
+        return decision
+
+    monkeypatch.setattr(worker._decider, "decide", overtaken)
+    async with house.working(worker):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    assert await house.deployed() == []
+    assert [kept.verdict["reason"] for kept in await house.kept()] == ["overtaken"]
+    pointer = await Registry(house.bus).pointer(STRATEGY)
+    assert pointer is not None
+    assert pointer.current.version == "other"
+
+
+async def test_a_drift_of_the_predecessor_asks_nothing_of_the_model_that_replaces_it(house: House):
+    await house.tell(SKILLED)
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.ask("r-2", end_of(SKILLED) + DAY_NS, reason="drift:slope")
+        await house.until_idle()
+    assert [kept.verdict["reason"] for kept in await house.kept()] == ["superseded"]
+    assert await house.policies() == []
+
+
+async def test_a_confirmed_drift_without_a_better_model_stands_aside_from_the_delay_on(
+    house: House,
+):
+    await house.tell(SKILLED)
+    drifted_ts = end_of(SKILLED) + 10 * DAY_NS
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+        await house.bus.publish(subjects.policy(STRATEGY), b"not a policy")
+        since_ts = int(SKILLED.ts[850])
+        await house.ask("r-2", drifted_ts, reason="drift:slope", since_ts=since_ts)
+        await house.until_idle()
+    subscription = await house.bus.read(topology.INPUT, 1, (subjects.POLICY,))
+    _, message = await subscription.next_batch(1.0)
+    policy = codec.decode(message.payload)
+    assert (policy.action, policy.by) == ("observe", "trainer")
+    assert policy.effective_ts == drifted_ts + 10 * DAY_NS
+    assert policy.why == "drift:slope: too_few_outcomes"
+
+
+async def test_the_model_of_the_configured_path_is_the_first_champion(house: House):
+    await house.tell(SKILLED)
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    (deployment,) = await house.deployed()
+    artifact = await Registry(house.bus).get(deployment.digest)
+    assert artifact is not None
+    settings = StrategySettings(
+        STRATEGY, ml=MlSettings(model_path=str(save_artifact(artifact, house.folder / "model")))
+    )
+    request = Retrain("r-2", STRATEGY, None, "manual", 0, "test", end_of(SKILLED))
+    found = await incumbent_of(Registry(MemoryBus()), settings, request)
+    assert found.artifact == artifact
+    assert (found.version, found.revision) == (deployment.version, 0)
+    gone = StrategySettings(STRATEGY, ml=MlSettings(model_path=str(house.folder / "nothing")))
+    found = await incumbent_of(Registry(MemoryBus()), gone, request)
+    assert found.artifact is None
+    assert "cannot be read" in found.missing
