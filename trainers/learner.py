@@ -68,8 +68,13 @@ def learner_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(learners.__path__)))
 
 
-def load_learner(name: str) -> Learner:
-    """Return the learner called `name`; raises ConfigError that names the nearest."""
+def check_learner(name: str) -> None:
+    """Raise ConfigError that names the nearest learner unless there is one called `name`."""
     if name not in learner_names():
         raise ConfigError(f"learner {name!r} is not known{nearest(name, learner_names())}")
+
+
+def load_learner(name: str) -> Learner:
+    """Return the learner called `name`; raises ConfigError as above."""
+    check_learner(name)
     return cast(Learner, importlib.import_module(f"{learners.__name__}.{name}"))

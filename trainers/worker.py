@@ -26,6 +26,7 @@ from trainers.collector import Collector
 from trainers.decider import Decider
 from trainers.feature_database import FeatureDatabase
 from trainers.job_process import COMMAND
+from trainers.learner import check_learner
 from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
 from trainers.settings import TrainSettings
@@ -47,7 +48,7 @@ class RetrainWorker:
 
     `feature_names` are the market features that the scorers serve. `folder` holds the jobs'
     files, `database_path` the samples. `signer` vouches for new models, whose public key is
-    trusted beside `trusted_keys`.
+    trusted beside `trusted_keys`. Raises ConfigError for a learner that is not known.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class RetrainWorker:
         job_command: Sequence[str] = COMMAND,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
+        for learner in settings.learners:
+            check_learner(learner)
         self._bus = bus
         self._shard = shard
         self._database_path = database_path
