@@ -4,23 +4,31 @@ A kernel is inlined into a composed `update` (see `models.compiled`), which is w
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import numba
-from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def kernel(function: F) -> F:
-    """Compile `function` for use inside a composed update; it stays callable from Python."""
-    compiled = numba.njit(error_model="numpy", fastmath=False, forceinline=True)(function)
-    return cast(F, compiled)
+    """Make `function` usable inside compiled code; called from Python it runs as Python.
+
+    So a kernel's example needs no compiler, and a kernel costs no compilation of its own.
+    """
+    registered: F = register_jitable(
+        error_model="numpy",
+        fastmath=False,
+        forceinline=True,
+        # Nobody enters the compiled form from outside: the interpreter runs the function itself.
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )(function)
+    return registered
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def borrowed(_: Any, array: types.Array) -> Any:
     """Return `array` without an owner, for the length of a compiled call whose caller owns it.
 
@@ -29,8 +37,9 @@ def borrowed(_: Any, array: types.Array) -> Any:
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = cgutils.create_struct_proxy(signature.return_type)(context, builder, arguments[0])
-        nobody = ir.Constant(cgutils.voidptr_t, None)
+        proxy = cgutils.create_struct_proxy(signature.return_type)  # type: ignore[no-untyped-call]
+        view = proxy(context, builder, arguments[0])
+        nobody = cgutils.get_null_value(cgutils.voidptr_t)  # type: ignore[no-untyped-call]
         view.meminfo = nobody
         view.parent = nobody
         return view._getvalue()

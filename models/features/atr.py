@@ -31,6 +31,7 @@ def step(
     end = history.end
     if history.count > 14:
         total = history.sum_10[TRUE_RANGE]
+        # The four bars before those ten.
         for i in range(end - 14, end - 10):
             previous = history.close[i - 1]
             total += max(history.high[i], previous) - min(history.low[i], previous)

@@ -61,10 +61,9 @@ def days_in(year: int, month: int) -> int:
 
 @kernel
 def weekdays_until(of_month: int, weekday: int) -> int:
-    """Return how many weekdays a month has up to its day `of_month`, if that is at most 7."""
-    # The last Sunday was weekday + 1 days ago, the Saturday a day earlier.
-    sunday, saturday = of_month > weekday + 1, of_month > weekday + 2
-    return of_month - sunday - saturday - (weekday == 6) - (weekday >= 5)
+    """Return how many weekdays a month has up to its day `of_month`, at most 7 and a weekday."""
+    # The last Sunday was weekday + 1 days ago, the last Saturday a day earlier.
+    return of_month - (of_month > weekday + 1) - (of_month > weekday + 2)
 
 
 @kernel
@@ -80,9 +79,9 @@ def step(
     weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
     year, month, of_month = civil_of(day)
     days_left = days_in(year, month) - of_month
-    # Only a weekend may follow: the month ends with it.
+    # No weekday follows: none at all, or the days left are a weekend's.
     is_end = weekday + days_left < 7 and (days_left == 0 or weekday >= 4)
-    is_start = weekday < 5 and of_month < 7 and weekdays_until(of_month, weekday) <= _TURN_WEEKDAYS
+    is_start = weekday < 5 and of_month <= 7 and weekdays_until(of_month, weekday) <= _TURN_WEEKDAYS
     out[0] = (local - day * _DAY_NS) / _HOUR_NS
     out[1] = weekday
     out[2] = of_month
