@@ -22,6 +22,7 @@ from engine.answer import Answer
 from engine.bar_book import BarBook, Series
 from engine.deployments import Deployments, InForce
 from engine.feature_rows import FeatureRows
+from engine.policies import Policies
 from engine.settings import StrategySettings
 from engine.signal_ledger import SignalLedger
 from engine.waiting_room import PENDING_SIGNALS_MAX, Lane, WaitingRoom
@@ -76,7 +77,7 @@ class Scorer:
         self._ledger = SignalLedger()
         self._waiting = WaitingRoom()
         self._deployments = Deployments()
-        self._policies: dict[str, str] = {}
+        self._policies = Policies()
         self._strategy_progress: dict[int, int] = {}
         self._steps: dict[type[Any], Callable[[Any], list[Answer]]] = {
             Bar: self._on_bar,
@@ -239,10 +240,7 @@ class Scorer:
         except WireError as error:
             subject = subjects.policy(policy.strategy)
             return [_dead_letter(subject, codec.encode(policy), str(error))]
-        if policy.action == "resume":
-            self._policies.pop(policy.strategy, None)
-        else:
-            self._policies[policy.strategy] = policy.action
+        self._policies.add(policy)
         return []
 
     def _on_expire(self, event: Expire) -> list[Answer]:
@@ -290,7 +288,7 @@ class Scorer:
             score=signal.score,
             probability=probability,
             reasons=reasons,
-            policy=self._policies.get(signal.strategy),
+            policy=self._policies.in_force(signal.strategy, signal.ts),
         )
         answer = Scored(
             **msgspec.structs.asdict(signal),

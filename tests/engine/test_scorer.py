@@ -286,6 +286,40 @@ def test_a_scorer_answers_only_for_the_symbols_it_owns():
     assert mine.step(signal_on(b[-1], "b")) == []
 
 
+def test_a_policy_speaks_from_its_effective_ts_on(model):
+    scorer = make_scorer()
+    bars = random_bars()
+    scorer.deploy(deployment(), model)
+    for bar in bars:
+        scorer.step(bar)
+    scorer.step(Policy("alpha", "block", by="ops", why="later", effective_ts=bars[-1].ts))
+    assert scorer.step(signal_on(bars[-2], "a"))[0].event.mode == "filter"
+    assert scorer.step(signal_on(bars[-1], "b"))[0].event.mode == "block"
+
+
+def test_the_trainer_never_overrules_a_person_and_a_person_overrules_the_trainer(model):
+    scorer = make_scorer()
+    bars = random_bars()
+    scorer.deploy(deployment(), model)
+    for bar in bars:
+        scorer.step(bar)
+
+    def mode_after(number: int, action: str, by: str) -> str:
+        scorer.step(Policy("alpha", action, by=by, why="test"))
+        return scorer.step(signal_on(bars[-1], f"s{number}"))[0].event.mode
+
+    orders = [
+        ("block", "ops", "block"),
+        ("resume", "trainer", "block"),
+        ("observe", "trainer", "block"),
+        ("resume", "ops", "filter"),
+        ("observe", "trainer", "observe"),
+        ("resume", "ops", "filter"),
+    ]
+    for number, (action, by, expected) in enumerate(orders):
+        assert mode_after(number, action, by) == expected
+
+
 def test_declared_numbers_of_the_signal_reach_the_model(tmp_path):
     key = load_or_create_signing_key(tmp_path)
     own = StrategySettings(name="alpha", kind="external", features=("z1",), ml=MlSettings())
