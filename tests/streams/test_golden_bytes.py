@@ -207,7 +207,9 @@ JSON = {
         b'igest":"abababab","effective_ts":1700000000000000000,"previous":null,"verdict":{"p":0'
         b'.03,"winner":"lightgbm"},"request_id":"r-1"}'
     ),
-    "policy": (b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt"}'),
+    "policy": (
+        b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt","effective_ts":0}'
+    ),
     "expire": (b'{"type":"expire","strategy":"rsi2","symbol":"A","signal_id":"s-2"}'),
     "progress": (
         b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17}'
@@ -302,7 +304,8 @@ MSGPACK = {
         b"uest_id\xa3r-1"
     ),
     "policy": (
-        b"\x85\xa4type\xa6policy\xa8strategy\xa4rsi2\xa6action\xa5block\xa2by\xa3ops\xa3why\xa4halt"
+        b"\x86\xa4type\xa6policy\xa8strategy\xa4rsi2\xa6action\xa5block\xa2by\xa3ops\xa3why\xa4halt"
+        b"\xaceffective_ts\x00"
     ),
     "expire": (b"\x84\xa4type\xa6expire\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa9signal_id\xa3s-2"),
     "progress": (
