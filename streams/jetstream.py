@@ -4,12 +4,14 @@
 `configs` gives a reading role: info of the stream, create and delete of its own consumers.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -46,12 +48,18 @@ class JetStream:
 
     def __init__(self, connection: Client) -> None:
         self._connection = connection
+        self._calls: set[asyncio.Task[Msg]] = set()
+
+    def interrupt(self) -> None:
+        """End the calls under way with BusError: their answers went with the connection."""
+        for call in self._calls:
+            call.cancel()
 
     async def call(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the server's answer to `$JS.API.<verb>`; an error raises JetStreamError."""
         payload = msgspec.json.encode(body) if body is not None else b""
         try:
-            reply = await self._connection.request(f"{API}.{verb}", payload, timeout=TIMEOUT_S)
+            reply = await self._request(f"{API}.{verb}", payload)
         except NoRespondersError:
             raise BusError(f"{verb}: the server has no JetStream, or not yet") from None
         except NatsTimeoutError:
@@ -62,6 +70,20 @@ class JetStream:
         if "error" in answer:
             raise JetStreamError(verb, answer["error"])
         return answer
+
+    async def _request(self, subject: str, payload: bytes) -> Msg:
+        call = asyncio.create_task(self._connection.request(subject, payload, timeout=TIMEOUT_S))
+        self._calls.add(call)
+        try:
+            return await call
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is not None and caller.cancelling():
+                raise
+            raise BusError(f"{subject}: the connection was lost") from None
+        finally:
+            call.cancel()
+            self._calls.discard(call)
 
     async def stream_state(self, stream: str, subjects_filter: str = "") -> StreamState:
         """Return a stream's state, with the subjects under `subjects_filter` if one is given."""

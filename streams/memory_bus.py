@@ -20,6 +20,7 @@ from streams.errors import BusError
 from streams.limits import MESSAGE_BYTES_MAX, PLAIN_BUFFER_MAX, WORK_ACK_WAIT_S, check_key
 from streams.memory_queue import MemoryWorkQueue
 from streams.memory_store import Listener, MemoryStore, StoredStream
+from streams.waiting import wait_until_set
 from streams.wildcard import check_subject, matches
 
 SENDS_PER_YIELD = 256
@@ -204,10 +205,7 @@ class MemorySubscription:
             if remaining <= 0:
                 return []
             self._more.clear()
-            try:
-                await asyncio.wait_for(self._more.wait(), remaining)
-            except TimeoutError:
-                return []
+            await wait_until_set(self._more, remaining)
         raise BusError("the subscription is closed")
 
     async def close(self) -> None:

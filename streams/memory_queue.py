@@ -6,6 +6,7 @@ from streams.bus import Message
 from streams.clock import Clock
 from streams.errors import BusError
 from streams.memory_store import Lease, StoredStream
+from streams.waiting import wait_until_set
 
 _NS = 1_000_000_000
 LEASE_POLL_S = 0.02
@@ -54,10 +55,7 @@ class MemoryWorkQueue:
             if work is not None or remaining <= 0:
                 return work
             self._more.clear()
-            try:
-                await asyncio.wait_for(self._more.wait(), min(remaining, LEASE_POLL_S))
-            except TimeoutError:
-                continue
+            await wait_until_set(self._more, min(remaining, LEASE_POLL_S))
         raise BusError("the work queue is closed")
 
     async def pending(self) -> int:

@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -84,18 +84,25 @@ class NatsBus:
         name: str = "assay",
         credentials: Path | None = None,
         nkey_seed: Path | None = None,
+        inbox_prefix: str = "_INBOX",
         ack_wait_s: float = WORK_ACK_WAIT_S,
         timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> "NatsBus":
         """Connect to the server at `url` (several with commas); reconnect for ever after.
 
         `name` begins the names of the consumers this bus makes: letters, digits, `-`, `_`.
+        With `inbox_prefix` of its own a role need not be allowed to hear the others' answers.
         Raises BrokerError when no server answers within `timeout_s` or it is too old.
         """
         if not _NAME.fullmatch(name):
             raise BusError(f"a bus is named by letters, digits, - and _, was {name!r}")
         bus = cls(name, ack_wait_s)
-        await bus._open(url, credentials, nkey_seed, timeout_s)
+        options = {
+            "user_credentials": str(credentials) if credentials else None,
+            "nkeys_seed": str(nkey_seed) if nkey_seed else None,
+            "inbox_prefix": inbox_prefix,
+        }
+        await bus._open(url, options, timeout_s)
         return bus
 
     @property
@@ -247,10 +254,10 @@ class NatsBus:
                 await part.close()
             await self._publisher.close()
             await self._connection.close()
+        # What was sent while the server was away has failed only now.
+        await self.flush()
 
-    async def _open(
-        self, url: str, credentials: Path | None, nkey_seed: Path | None, timeout_s: float
-    ) -> None:
+    async def _open(self, url: str, options: dict[str, Any], timeout_s: float) -> None:
         servers = [part.strip() for part in url.split(",") if part.strip()]
         try:
             async with asyncio.timeout(timeout_s):
@@ -266,8 +273,7 @@ class NatsBus:
                     reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
                     ping_interval=PING_INTERVAL_S,  # type: ignore[arg-type]
                     max_outstanding_pings=PINGS_UNANSWERED_MAX,
-                    user_credentials=str(credentials) if credentials else None,
-                    nkeys_seed=str(nkey_seed) if nkey_seed else None,
+                    **options,
                 )
         except (TimeoutError, OSError, NatsError, ValueError) as error:
             await self._connection.close()
@@ -335,6 +341,7 @@ class NatsBus:
 
     async def _on_disconnected(self) -> None:
         self._publisher.offline()
+        self._jetstream.interrupt()
         # What nats-py still holds would go out before the older messages that are sent again.
         self._connection._pending = []
         self._connection._pending_data_size = 0

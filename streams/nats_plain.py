@@ -40,6 +40,8 @@ class PlainSubscription:
         if self._closed:
             raise BusError(f"the subscription to {self._subject} is closed")
         await self._buffer.wait(timeout_s)
+        if not self._buffer.messages and self._connection.is_closed:
+            raise BusError(f"hearing {self._subject} ended: the connection is gone for good")
         return self._buffer.take()
 
     async def close(self) -> None:

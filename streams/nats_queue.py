@@ -16,6 +16,7 @@ from streams.bus import Message
 from streams.errors import BusError
 from streams.jetstream import JetStream, JetStreamError
 from streams.limits import WORK_ACK_WAIT_S
+from streams.waiting import wait_until_set
 
 REQUEST_MAX_S = 5.0
 REQUEST_MIN_S = 0.01
@@ -154,10 +155,7 @@ class NatsWorkQueue:
             await self._connection.publish(subject, msgspec.json.encode(body), reply=self._inbox)
         except NatsError as error:
             raise BusError(f"the work queue {self._stream} could not be asked: {error}") from None
-        try:
-            await asyncio.wait_for(self._answered.wait(), expires_s + GRACE_S)
-        except TimeoutError:
-            return
+        await wait_until_set(self._answered, expires_s + GRACE_S)
 
     async def _on_message(self, raw: Msg) -> None:
         if raw.reply:

@@ -7,7 +7,6 @@ sent again in order, and the stream drops what it already has.
 """
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from nats.errors import Error as NatsError
 
 from streams.bus import HEADER_ID
 from streams.errors import BusError
+from streams.waiting import wait_until_set
 
 ACK_WAIT_S = 5.0
 GIVE_UP_S = 60.0
@@ -81,6 +81,7 @@ class Publisher:
         self._reconnected_at = -NO_STREAM_GRACE_S
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -125,6 +126,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Stop; what is still unacknowledged fails."""
+        self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -164,10 +166,8 @@ class Publisher:
             self._fail(token, BusError(f"{sent.subject!r} was not stored: {reason}"))
 
     async def _keep(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TICK_S)
-            reconnected = self._wake.is_set()
+        while not self._closed:
+            reconnected = await wait_until_set(self._wake, TICK_S)
             self._wake.clear()
             self._give_up()
             if self._connection.is_connected and (reconnected or self._is_late()):

@@ -22,6 +22,7 @@ from streams.buffer import Buffer
 from streams.bus import Message
 from streams.errors import BusError
 from streams.jetstream import JetStream, JetStreamError
+from streams.waiting import wait_until_set
 
 PULL_MESSAGES: Final = 1024
 PULL_BYTES_MIN: Final = 16 * 1024 * 1024
@@ -244,9 +245,7 @@ class PullLoop:
 
     async def _keep(self) -> None:
         while not self._closed and self._error is None:
-            try:
-                await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
-            except TimeoutError:
+            if not await wait_until_set(self._broken, HEARTBEAT_S):
                 await self._request_more()
                 silent_s = self._loop.time() - self._heard_at
                 if not self._wanted or silent_s < SILENCE_MAX_S:

@@ -1,0 +1,113 @@
+"""Columnar events: rows in, the same rows out, and what does not fit is told."""
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.codec import decode, encode
+from streams.columns import (
+    FRAME_ROWS_MAX,
+    expand_bars,
+    expand_signals,
+    pack_bars,
+    pack_signals,
+)
+from streams.errors import WireError
+from streams.events import Bar, Signal
+
+NAMES = st.text(min_size=1, max_size=8)
+TIMES = st.integers(1, 2**63 - 1)
+NUMBERS = st.floats(allow_nan=False)
+PRICES = st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+ROW = Bar("A", "1d", 1, 1.0, 2.0, 1.0, 2.0, 5.0)
+SIGNAL = Signal("i", "s", "A", "1d", 1, 1, 0.5, 10.0)
+
+
+@given(NAMES, st.lists(st.tuples(TIMES, PRICES), min_size=1, max_size=20))
+def test_one_symbols_run_comes_back(symbol: str, rows: list[tuple[int, tuple[float, ...]]]):
+    bars = [Bar(symbol, "1h", ts, *prices) for ts, prices in rows]
+    assert expand_bars(pack_bars(bars)) == bars
+
+
+@given(TIMES, st.dictionaries(NAMES, PRICES, min_size=1, max_size=20))
+def test_one_instant_across_symbols_comes_back(ts: int, rows: dict[str, tuple[float, ...]]):
+    bars = [Bar(symbol, "1d", ts, *prices) for symbol, prices in rows.items()]
+    frame = pack_bars(bars)
+    for encoding in ("json", "msgpack"):
+        assert expand_bars(decode(encode(frame, encoding))) == bars
+
+
+@given(
+    st.lists(
+        st.tuples(
+            NAMES, NAMES, TIMES, st.sampled_from([1, -1]), NUMBERS, NUMBERS, NUMBERS | st.none()
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_signals_in_columns_come_back(rows: list[tuple[str, str, int, int, float, float, float]]):
+    signals = [
+        Signal(signal_id, "s", symbol, "1d", ts, side, score, price, stop)
+        for signal_id, symbol, ts, side, score, price, stop in rows
+    ]
+    assert expand_signals(pack_signals(signals)) == signals
+
+
+def test_what_is_neither_a_run_nor_an_instant_cannot_be_packed():
+    other = msgspec.structs.replace
+    for rows, text in (
+        ([], "at least one bar"),
+        ([ROW, other(ROW, interval="1h")], "share one interval"),
+        ([ROW, other(ROW, symbol="B", ts=2)], "one symbol's run or one instant"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            pack_bars(rows)
+    with pytest.raises(ValueError, match="at least one signal"):
+        pack_signals([])
+    with pytest.raises(ValueError, match="share strategy"):
+        pack_signals([SIGNAL, other(SIGNAL, strategy="other")])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ts": b""},
+        {"ts": bytes(7)},
+        {"ts": bytes(16)},
+        {"close": bytes(16)},
+        {"volume": b""},
+        {"symbols": ()},
+        {"symbols": ("A", "B")},
+    ],
+)
+def test_columns_of_unequal_length_are_refused(change: dict[str, object]):
+    frame = msgspec.structs.replace(pack_bars([ROW]), **change)
+    with pytest.raises(WireError) as caught:
+        expand_bars(frame)
+    assert caught.value.reason == "columns"
+
+
+@pytest.mark.parametrize(
+    "change", [{"side": b""}, {"stop": bytes(7)}, {"signal_ids": ("a", "b")}, {"symbols": ()}]
+)
+def test_signal_columns_of_unequal_length_are_refused(change: dict[str, object]):
+    frame = msgspec.structs.replace(pack_signals([SIGNAL]), **change)
+    with pytest.raises(WireError) as caught:
+        expand_signals(frame)
+    assert caught.value.reason == "columns"
+
+
+def test_a_frame_has_a_bound():
+    rows = [msgspec.structs.replace(ROW, ts=ts) for ts in range(1, FRAME_ROWS_MAX + 2)]
+    assert len(expand_bars(pack_bars(rows[:-1]))) == FRAME_ROWS_MAX
+    with pytest.raises(WireError, match=f"1 to {FRAME_ROWS_MAX} rows"):
+        expand_bars(pack_bars(rows))
+
+
+def test_numbers_that_are_none_survive_for_the_validator_to_see():
+    [bar] = expand_bars(pack_bars([msgspec.structs.replace(ROW, close=math.nan)]))
+    assert math.isnan(bar.close)
