@@ -15,6 +15,7 @@ from models.settings import MlSettings
 from models.signing import load_or_create_signing_key
 from models.vector import vector_names
 from streams import codec, layer_a, subjects, topology
+from streams.bus import Bus
 from streams.events import Policy, Progress, Retrain
 from streams.memory_bus import MemoryBus
 from tests.trainers.events import events_of
@@ -49,10 +50,10 @@ class House:
         self.folder = folder
         self.signer = load_or_create_signing_key(folder / "keys")
 
-    def worker(self, shard: int = 0, **options) -> RetrainWorker:
+    def worker(self, shard: int = 0, bus: Bus | None = None, **options) -> RetrainWorker:
         given = {"settings": TrainSettings(learners=("logistic",))} | options
         return RetrainWorker(
-            self.bus.handle(),
+            bus or self.bus.handle(),
             (StrategySettings(STRATEGY, kind="external"),),
             layer_a.FEATURE_NAMES,
             database_path=self.folder / "features.db",
