@@ -4,8 +4,11 @@ Everything it does is what `assay up`, `assay train` and `assay replay` do, in o
 """
 
 import asyncio
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,14 +19,15 @@ from deploy.live_view import LiveView
 from deploy.output import Output
 from deploy.requests import request_training
 from deploy.role_runtime import ROLES, cancel_on_signals
-from deploy.scenario import Scenario
+from deploy.scenario import Instant, Scenario
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.tally import Tally
 from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
-from streams.bus import Bus
+from streams import topology
 from streams.errors import BusError
+from streams.nats_bus import NatsBus
 
 TRAINING_TIMEOUT_S = 300.0
 POLL_S = 0.05
@@ -52,7 +56,10 @@ async def demonstrate(
             watching(bus, tally),
         ):
             output.say(await collecting)
-            await _train(bus, supervisor, tally, settings, scenario)
+            # A model takes effect `delay_days` after its request: then it is there when the
+            # replay begins.
+            delay_ns = int(settings.train.delay_days * DAY_NS)
+            await _train(bus, supervisor, settings, scenario.from_ts - delay_ns, "initial")
             await _replay(bus, supervisor, tally, settings, scenario, output.console)
     finally:
         collecting.cancel()
@@ -60,7 +67,7 @@ async def demonstrate(
     return tally
 
 
-async def _guarded(supervisor: Supervisor, work: "asyncio.Task[None]") -> None:
+async def _guarded(supervisor: Supervisor, work: "asyncio.Task[Any]") -> None:
     """Wait for `work`; give it up when a role cannot be kept alive."""
     watching_roles = asyncio.create_task(supervisor.watch())
     try:
@@ -81,26 +88,28 @@ def _collect(scenario: Scenario, settings: RunSettings, state: StateDir) -> str:
 
 
 async def _train(
-    bus: Bus,
+    bus: NatsBus,
     supervisor: Supervisor,
-    tally: Tally,
     settings: RunSettings,
-    scenario: Scenario,
+    ts: int,
+    reason: str,
 ) -> None:
-    """Ask for a first model of every strategy and wait for the trainer's answers."""
-    # A model takes effect `delay_days` after its request: then it is there when replay begins.
-    ts = scenario.from_ts - int(settings.train.delay_days * DAY_NS)
-    for strategy in settings.strategies:
-        await request_training(bus, strategy.name, ts, "initial", REQUESTED_BY)
-    work = asyncio.create_task(_answered(tally, [s.name for s in settings.strategies]))
-    await _guarded(supervisor, work)
+    """Ask for a model of every strategy as of event time `ts` and wait for the answers."""
+
+    async def ask() -> None:
+        for strategy in settings.strategies:
+            await request_training(bus, strategy.name, ts, reason, REQUESTED_BY)
+        await _all_answered(bus)
+
+    await _guarded(supervisor, asyncio.create_task(ask()))
 
 
-async def _answered(tally: Tally, strategies: Sequence[str]) -> None:
+async def _all_answered(bus: NatsBus) -> None:
+    """Return when the queue of requests is empty: a request leaves it when it is carried out."""
     try:
         async with asyncio.timeout(TRAINING_TIMEOUT_S):
-            # The tally is filled by readers that know nothing of who waits.
-            while not all(tally.strategies[name].deployments for name in strategies):  # noqa: ASYNC110
+            # The server tells nobody that a queue has run empty.
+            while (await bus.jetstream.stream_state(topology.RETRAIN)).messages:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         raise BusError(
@@ -109,28 +118,40 @@ async def _answered(tally: Tally, strategies: Sequence[str]) -> None:
 
 
 async def _replay(
-    bus: Bus,
+    bus: NatsBus,
     supervisor: Supervisor,
     tally: Tally,
     settings: RunSettings,
     scenario: Scenario,
     console: Console,
 ) -> None:
+    done = 0
     with LiveView(tally, len(scenario.replayed), console) as view:
+        for part, retrain_ts in _parts(scenario):
+            driver = ReplayDriver(
+                bus,
+                roles=ROLES,
+                delay_ns=int(settings.train.delay_days * DAY_NS),
+                on_instant=partial(_show, view, done),
+            )
+            await _guarded(supervisor, asyncio.create_task(driver.drive(part)))
+            done += len(part)
+            if retrain_ts is not None:
+                await _train(bus, supervisor, settings, retrain_ts, "scheduled")
+        # What the view reads runs a moment behind what the roles have written.
+        await asyncio.sleep(SETTLE_S)
 
-        def on_instant(counts: ReplayCounts) -> None:
-            view.update(counts.instants)
 
-        driver = ReplayDriver(
-            bus,
-            roles=ROLES,
-            delay_ns=int(settings.train.delay_days * DAY_NS),
-            on_instant=on_instant,
-        )
+def _show(view: LiveView, before: int, counts: ReplayCounts) -> None:
+    view.update(before + counts.instants)
 
-        async def drive() -> None:
-            await driver.drive(scenario.replayed)
-            # What the view reads runs a moment behind what the roles have written.
-            await asyncio.sleep(SETTLE_S)
 
-        await _guarded(supervisor, asyncio.create_task(drive()))
+def _parts(scenario: Scenario) -> Iterator[tuple[Sequence[Instant], int | None]]:
+    """Cut the replay at its scheduled retrains; the last part has none behind it."""
+    begin = 0
+    for retrain_ts in scenario.retrain_ts:
+        end = bisect_left(scenario.replayed, retrain_ts, key=lambda instant: instant[0].ts)
+        if end > begin:
+            yield scenario.replayed[begin:end], retrain_ts
+            begin = end
+    yield scenario.replayed[begin:], None

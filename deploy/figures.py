@@ -12,6 +12,9 @@ from streams.events import Deployment
 from trainers.metrics import auc_difference
 
 NO_SKILL = "no skill here: the null model wins, strategy runs in observe"
+NO_SKILL_PASSING = "no skill here: the null model wins, signals pass through unchanged"
+TOO_LITTLE = "too little data to show skill: the null model stays"
+SURE_ERRORS = 2.0
 _DAY_NS = 86_400_000_000_000
 
 
@@ -187,18 +190,27 @@ def _decision(kind: str, deployment: Deployment) -> Decision:
 
 def _conclusion(tally: StrategyTally, area: Area) -> str:
     """Say in one sentence what the models were worth."""
-    is_deployed = any(kind == "deployed" for kind, _ in tally.deployments)
-    if not is_deployed:
-        if tally.policy == "observe":
-            return NO_SKILL
-        if tally.deployments:
-            return "no challenger beat the null model: signals pass through unchanged"
-        return "no model was trained: signals pass through unchanged"
-    if area.auc is None or not area.standard_error:
+    if not any(kind == "deployed" for kind, _ in tally.deployments):
+        return _without_model(tally)
+    if tally.policy == "observe":
+        return "the model in force lost its skill: strategy runs in observe"
+    if area.auc is None or area.standard_error is None:
         return "a model scored, and there are too few outcomes to judge it"
+    if area.standard_error == 0.0:
+        return "no skill shown in this replay: the model gave every signal the same probability"
     distance = (area.auc - 0.5) / area.standard_error
-    if distance >= 2.0:
+    if distance >= SURE_ERRORS:
         return f"the probabilities rank outcomes: AUC is {distance:.1f} SE above 0.5"
-    if distance <= -2.0:
+    if distance <= -SURE_ERRORS:
         return f"the probabilities mislead: AUC is {-distance:.1f} SE below 0.5"
     return f"no skill shown in this replay: AUC is within {abs(distance):.1f} SE of 0.5"
+
+
+def _without_model(tally: StrategyTally) -> str:
+    if not tally.deployments:
+        return "no model was trained: signals pass through unchanged"
+    last = _decision(*tally.deployments[-1])
+    is_judged = last.why == "not_better_than_null"
+    if tally.policy == "observe":
+        return NO_SKILL if is_judged else f"{TOO_LITTLE}, strategy runs in observe"
+    return NO_SKILL_PASSING if is_judged else f"{TOO_LITTLE}, signals pass through unchanged"

@@ -4,11 +4,14 @@ With `--json` the document is the last line of standard output and everything el
 standard error.
 """
 
+import os
 import sys
 from typing import Any
 
 import msgspec
 from rich.console import Console
+
+WIDTH_WITHOUT_TERMINAL = 120
 
 
 class Output:
@@ -18,6 +21,8 @@ class Output:
         self.as_json = as_json
         # highlight=False: numbers stay as they are written when the output is copied.
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        if not self.console.is_terminal and "COLUMNS" not in os.environ:
+            self.console.width = WIDTH_WITHOUT_TERMINAL
 
     def say(self, text: str) -> None:
         """Write a line for people."""

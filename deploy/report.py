@@ -2,13 +2,24 @@
 
 from datetime import UTC, datetime
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from deploy.figures import Area, Cohort, Decision, FlipFigures, RunFigures, StrategyFigures
 
-FIGURES_SHOWN_MAX = 8
+REASONS = {
+    "better": "better than null and champion",
+    "not_inferior_after_drift": "better than null, as good as a champion that drifted",
+    "not_better_than_null": "not better than the null model",
+    "not_better_than_champion": "not better than the champion",
+    "too_few_outcomes": "too few outcomes to judge",
+    "too_few_samples": "too few samples to train",
+    "nothing_to_learn": "nothing to learn from",
+    "pinned": "the model in force is pinned",
+    "overtaken": "another model came first",
+}
 
 
 def report_of(figures: RunFigures, title: str) -> RenderableType:
@@ -37,11 +48,18 @@ def _flip(flip: FlipFigures) -> list[str]:
 
 
 def _strategies(figures: RunFigures, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("strategy")
-    for name in ("signals", "accepted", "hit rate\nall", "hit rate\naccepted"):
-        table.add_column(name, justify="right")
-    for name in ("mean R\nall", "mean R\naccepted", "AUC ± SE\n(0.5: no skill)", "drift\nevents"):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("strategy", overflow="fold")
+    for name in (
+        "signals",
+        "accepted",
+        "hit rate\nall",
+        "hit rate\naccepted",
+        "mean R\nall",
+        "mean R\naccepted",
+        "AUC ± SE\n(0.5: no skill)",
+        "drift\nalarms",
+    ):
         table.add_column(name, justify="right")
     for strategy in figures.strategies:
         table.add_row(*_row(strategy))
@@ -64,37 +82,56 @@ def _row(figures: StrategyFigures) -> tuple[str, ...]:
 
 
 def _models(figures: RunFigures) -> Table:
-    table = Table(title="models", title_justify="left")
-    for name in ("strategy", "in event time", "decision", "version", "why"):
-        table.add_column(name)
+    table = Table(title="models, and why each came into force or not", title_justify="left")
+    for name in ("version", "from", "decision", "why"):
+        table.add_column(name, overflow="fold")
+    for name in (
+        "trained\non",
+        "judged\non",
+        "AUC\nthere",
+        "p against\nnull",
+        "p against\nchampion",
+    ):
+        table.add_column(name, justify="right")
     for strategy in figures.strategies:
         for decision in strategy.models:
-            table.add_row(
-                strategy.strategy,
-                _day(decision.effective_ts),
-                decision.decision,
-                decision.version or "none",
-                _why(decision),
-            )
+            table.add_row(*_model_row(strategy.strategy, decision))
         if not strategy.models:
-            table.add_row(strategy.strategy, "", "none trained", "", "")
+            table.add_row(f"{strategy.strategy}: none", "", "none trained")
     return table
 
 
-def _why(decision: Decision) -> str:
-    """Return the gate's word and its figures in one line."""
-    numbers = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in decision.verdict.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    return "; ".join(
-        part for part in (decision.why, ", ".join(numbers[:FIGURES_SHOWN_MAX])) if part
+def _model_row(strategy: str, decision: Decision) -> tuple[str, ...]:
+    is_named = decision.version.startswith(strategy)
+    return (
+        decision.version if is_named else f"{strategy}: {decision.version or 'none'}",
+        _day(decision.effective_ts),
+        decision.decision,
+        in_words(decision.why),
+        *(
+            _number(decision.verdict.get(key), form)
+            for key, form in (
+                ("training_samples", ".0f"),
+                ("gate_outcomes", ".0f"),
+                ("gate_auc", ".3f"),
+                ("p_value_vs_null", ".3f"),
+                ("p_value_vs_champion", ".3f"),
+            )
+        ),
     )
 
 
+def in_words(reason: str) -> str:
+    """Return the gate's machine word as people say it."""
+    return REASONS.get(reason, reason.replace("_", " "))
+
+
+def _number(value: object, form: str) -> str:
+    return format(value, form) if isinstance(value, int | float) else "-"
+
+
 def _performance(figures: RunFigures) -> str:
-    text = f"{figures.bars:,} bars at {figures.bars_per_second:,.0f} bars/s"
+    text = f"{figures.bars:,} bars at {figures.bars_per_second:,.0f} bars/s, pauses left out"
     if figures.latency_us_p50 is None or figures.latency_us_p99 is None:
         return f"{text}; no signal was timed"
     return (

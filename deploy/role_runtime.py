@@ -119,7 +119,11 @@ def say_ready(role: str) -> None:
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the fastest event loop there is, and return its result."""
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        except asyncio.CancelledError:
+            # A command is cancelled by a signal only (`cancel_on_signals`).
+            raise KeyboardInterrupt from None
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

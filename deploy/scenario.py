@@ -25,13 +25,15 @@ class Scenario:
     """One demo.
 
     `training` is what happened before `from_ts`; `replayed` begins with the bars that warm the
-    features up and goes on from `from_ts`.
+    features up and goes on from `from_ts`. At each of `retrain_ts` every strategy's model is
+    asked to be trained anew, as a schedule would.
     """
 
     title: str
     training: Sequence[Instant]
     replayed: Sequence[Instant]
     from_ts: int
+    retrain_ts: tuple[int, ...] = ()
     truth: Truth | None = None
 
 

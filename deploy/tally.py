@@ -32,6 +32,7 @@ LATENCIES_MAX = 100_000
 UNANSWERED_MAX = 100_000
 EVENTS_SHOWN_MAX = 200
 OUTCOMES_MAX = 1_000_000
+PAUSE_NS = 1_000_000_000
 
 OFFLINE = Message(subject="", payload=b"")
 
@@ -90,8 +91,8 @@ class Tally:
         self._asked_ns: dict[str, int] = {}
         self._answered_ns: dict[str, int] = {}
         self._latencies_ns: deque[int] = deque(maxlen=LATENCIES_MAX)
-        self._first_ns = 0
-        self._last_ns = 0
+        self._bars_at_ns = 0
+        self._flowing_ns = 0
         self._steps: dict[type[Any], Any] = {
             Bar: self._on_bar,
             Bars: self._on_bars,
@@ -123,9 +124,11 @@ class Tally:
         return np.array(self._latencies_ns, dtype=np.float64) / 1000.0
 
     def bars_per_second(self) -> float:
-        """Return the rate at which bars went into INPUT, by the broker's clock."""
-        elapsed_ns = self._last_ns - self._first_ns
-        return self.bars * 1e9 / elapsed_ns if elapsed_ns > 0 else 0.0
+        """Return the rate at which bars went into INPUT, by the broker's clock.
+
+        Pauses of more than PAUSE_NS, in which models are trained, are left out.
+        """
+        return self.bars * 1e9 / self._flowing_ns if self._flowing_ns else 0.0
 
     def _tell(self, told: Told) -> None:
         self.told.append(told)
@@ -148,8 +151,10 @@ class Tally:
     def _count_bars(self, count: int, ts: int, time_ns: int) -> None:
         self.bars += count
         self.event_ts = max(self.event_ts, ts)
-        self._first_ns = self._first_ns or time_ns
-        self._last_ns = max(self._last_ns, time_ns)
+        gap_ns = time_ns - self._bars_at_ns
+        if 0 < gap_ns <= PAUSE_NS:
+            self._flowing_ns += gap_ns
+        self._bars_at_ns = time_ns
 
     def _on_signal(self, signal: Signal, message: Message) -> None:
         if signal.ts >= self.from_ts and message.time_ns:
@@ -228,7 +233,7 @@ class Tally:
     def _on_policy(self, policy: Policy, message: Message) -> None:
         self._of(policy.strategy).policy = "" if policy.action == "resume" else policy.action
         text = f"policy {policy.action} by {policy.by}: {policy.why}"
-        self._tell(Told(self.event_ts, policy.strategy, text))
+        self._tell(Told(policy.effective_ts or self.event_ts, policy.strategy, text))
 
     def _on_retrain(self, request: Retrain, message: Message) -> None:
         text = f"retrain requested by {request.requested_by}: {request.reason}"

@@ -6,8 +6,15 @@ from deploy.config import RunSettings
 from deploy.scenario import Scenario
 from streams.source import bar_frames
 
-FROM_NS = int(datetime(2008, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+RETRAIN_YEARS = (2010, 2012)
 WARM_UP_INSTANTS = 300
+
+
+def _new_year(year: int) -> int:
+    return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+FROM_NS = _new_year(2008)
 
 
 def load(settings: RunSettings) -> Scenario:
@@ -22,6 +29,7 @@ def load(settings: RunSettings) -> Scenario:
         training=training,
         replayed=training[-WARM_UP_INSTANTS:] + rest,
         from_ts=FROM_NS,
+        retrain_ts=tuple(_new_year(year) for year in RETRAIN_YEARS),
     )
 
 

@@ -1,0 +1,70 @@
+"""A role's process loads what it works with and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house import ROOT
+
+NEVER_ONLINE = {
+    "lightgbm",
+    "onnx",
+    "onnxmltools",
+    "optuna",
+    "pandas",
+    "plotly",
+    "polars",
+    "river",
+    "sklearn",
+    "skl2onnx",
+}
+# The drift monitor's detectors come from river, which brings pandas.
+ALLOWED = {"drift": {"river", "pandas"}}
+PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+import deploy.cli
+from deploy.config import load_run
+from deploy.role_runtime import RoleContext
+from deploy.state import StateDir
+from deploy.trust import ensure_signing_key
+from streams.memory_bus import MemoryBus
+
+async def main(role, folder):
+    import importlib
+    state = StateDir(Path(folder))
+    state.make()
+    ensure_signing_key(state)
+    settings = load_run(Path("configs/quickstart.yaml"), environment={})
+    stop = asyncio.Event()
+    context = RoleContext(settings, state, MemoryBus(), 0, 1, on_ready=stop.set)
+    built = importlib.import_module(f"deploy.wiring.{role}").build(context)
+    # It has said that it is ready: whatever it loads to work is loaded.
+    await asyncio.wait_for(built.run(stop), 60)
+
+asyncio.run(main(*sys.argv[1:]))
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def loaded_by(role: str, folder: Path) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, role, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("role", ["scorer", "strategies", "labeller", "drift"])
+def test_a_role_loads_no_offline_library(role: str, tmp_path: Path):
+    loaded = loaded_by(role, tmp_path)
+    assert {"deploy", "msgspec"} <= loaded
+    assert not loaded & (NEVER_ONLINE - ALLOWED.get(role, set()))
