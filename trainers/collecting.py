@@ -33,12 +33,10 @@ class Collecting:
         targets = {stream: await self._bus.last_seq(stream) for stream in STREAMS}
         async with self._moved:
             try:
-                await asyncio.wait_for(
-                    self._moved.wait_for(
+                async with asyncio.timeout(CATCH_UP_S):
+                    await self._moved.wait_for(
                         lambda: all(self.seq[name] >= seq for name, seq in targets.items())
-                    ),
-                    CATCH_UP_S,
-                )
+                    )
             except TimeoutError:
                 raise BusError(
                     f"the feature database has not caught up within {CATCH_UP_S:.0f} s: it is at "

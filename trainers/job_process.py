@@ -48,7 +48,8 @@ async def _run_once(folder: Path, command: Sequence[str], timeout_s: float) -> i
             *command, str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        return await asyncio.wait_for(process.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await process.wait()
     except TimeoutError:
         return None
     finally:
