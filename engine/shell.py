@@ -79,6 +79,7 @@ class Shell:
         writes: tuple[str, ...],
         shard: int = 0,
         encoding: Encoding = "json",
+        vouches_across_streams: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.bus = bus
@@ -89,6 +90,8 @@ class Shell:
         self._feeds = feeds
         self._writes = writes
         self._encoding = encoding
+        self._vouches_across_streams = vouches_across_streams
+        self._has_sent = False
         self._on_ready = on_ready
         self._incarnation = ""
         self._inlets: list[_Inlet] = []
@@ -200,12 +203,17 @@ class Shell:
         event = answer.event
         payload = event if isinstance(event, bytes) else codec.encode(event, self._encoding)
         await self.bus.send(answer.subject, payload, msg_id=answer_id, headers=headers)
+        self._has_sent = True
 
     async def _say_progress(self, *, is_idle: bool) -> None:
         ts = self.core.progress_ts
         has_moved = ts > self._progress_ts
         if not has_moved and not (is_idle and self.seq > self._progress_seq):
             return
+        if self._vouches_across_streams and self._has_sent:
+            # Order holds within a stream: only what is stored can be vouched for in another.
+            await self.bus.flush()
+        self._has_sent = False
         self._progress_ts = max(ts, self._progress_ts)
         self._progress_seq = self.seq
         event = Progress(self.role, self.shard, self._progress_ts, self.seq)
