@@ -66,7 +66,8 @@ class Shell:
     """Runs one core of one role over a bus.
 
     `feeds` are read, in stream order each; `writes` names the streams into which the answers
-    and the role's progress go, for reading its own answers back.
+    and the role's progress go, for reading its own answers back. `vouches_across_streams`: its
+    progress vouches for answers in other streams than the one that carries it.
     """
 
     def __init__(
