@@ -45,6 +45,18 @@ def reborn(broker: EmbeddedBroker) -> EmbeddedBroker:
     return EmbeddedBroker.start(broker.folder.parent, port=broker.port)
 
 
+@contextlib.asynccontextmanager
+async def frozen(broker: EmbeddedBroker) -> AsyncIterator[None]:
+    """The server stopped in its tracks: connected, but silent."""
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        # A busy machine takes a moment to stop every thread.
+        await asyncio.sleep(0.2)
+        yield
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PLENTY_S):
         while not condition():
@@ -134,12 +146,9 @@ async def test_a_publish_begun_while_the_server_is_away_is_stored_when_it_is_bac
 
 async def test_a_frozen_server_is_noticed_within_seconds(mortal: EmbeddedBroker, bus: NatsBus):
     loop = asyncio.get_running_loop()
-    os.kill(mortal.pid, signal.SIGSTOP)
     began = loop.time()
-    try:
+    async with frozen(mortal):
         await until(lambda: not bus.connected)
-    finally:
-        os.kill(mortal.pid, signal.SIGCONT)
     assert loop.time() - began < 8.0
     assert await bus.publish("bars.1d.A", b"x", msg_id="a") == 1
 
@@ -148,13 +157,10 @@ async def test_a_late_acknowledgement_is_tried_again_under_the_same_id(
     mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(publisher, "ACK_WAIT_S", 0.3)
-    os.kill(mortal.pid, signal.SIGSTOP)
-    try:
+    async with frozen(mortal):
         waiting = asyncio.create_task(bus.publish("bars.1d.A", b"x", msg_id="a"))
         await asyncio.sleep(1.2)
         assert not waiting.done()
-    finally:
-        os.kill(mortal.pid, signal.SIGCONT)
     assert await waiting == 1
     assert await bus.publish("bars.1d.A", b"y", msg_id="b") == 2
     assert await bus.last_seq(INPUT) == 2
@@ -164,12 +170,9 @@ async def test_a_lost_acknowledgement_without_an_id_is_an_error(
     mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(publisher, "ACK_WAIT_S", 0.3)
-    os.kill(mortal.pid, signal.SIGSTOP)
-    try:
+    async with frozen(mortal):
         with pytest.raises(BusError, match="may or may not be stored"):
             await bus.publish("bars.1d.A", b"x")
-    finally:
-        os.kill(mortal.pid, signal.SIGCONT)
 
 
 async def test_publishing_gives_up_in_the_end(
