@@ -8,7 +8,9 @@ The cache folder is `$ASSAY_CACHE_DIR`, else `assay` under `$XDG_CACHE_HOME` or 
 it is private to the user, like any compiled code.
 """
 
+import ast
 import hashlib
+import importlib
 import importlib.util
 import os
 import sys
@@ -49,6 +51,26 @@ def load_compiled(name: str, source: str, drawn_from: Iterable[ModuleType]) -> M
     sys.modules[module_name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def drawn_from(modules: Iterable[ModuleType]) -> list[ModuleType]:
+    """Return `modules` and all that they import from `models`, however far, sorted by name.
+
+    Read from their source, so that a module which lends but a number is found too.
+    """
+    found: dict[str, ModuleType] = {}
+    open_ends = list(modules)
+    while open_ends:
+        module = open_ends.pop()
+        if module.__name__ in found:
+            continue
+        found[module.__name__] = module
+        tree = ast.parse(Path(str(module.__file__)).read_bytes())
+        names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        open_ends += [
+            importlib.import_module(name) for name in names if name and name.startswith("models.")
+        ]
+    return [found[name] for name in sorted(found)]
 
 
 def _write_whole(path: Path, source: str) -> None:

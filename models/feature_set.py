@@ -24,8 +24,8 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models import context, feature_history, features, history, kernel, windows
-from models.compiled import load_compiled
+from models import feature_history, features
+from models.compiled import drawn_from, load_compiled
 from models.context import CONTEXT_SIZE
 from models.feature import Feature
 from models.feature_history import WINDOWS_SIZE
@@ -103,8 +103,8 @@ class FeatureSet:
         )
         own = sum(int(family.STATE_SIZE) for family in families)
         self.state_size: int = HISTORY_SIZE + WINDOWS_SIZE + own + len(declared)
-        drawn_from = (context, feature_history, history, kernel, windows, *families)
-        composed = load_compiled("features", _composed_source(families), drawn_from)
+        sources = drawn_from((feature_history, *families))
+        composed = load_compiled("features", _composed_source(families), sources)
         # Bound without a Python frame between: this call is the live path.
         self.update = composed.update
         """update(states, slot, ts, open, high, low, close, volume, context, out): one bar.

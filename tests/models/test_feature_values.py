@@ -45,8 +45,8 @@ def column(values: np.ndarray, name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_feature_is_its_textbook_formula(name: str):
     warm_up = int(FEATURES.warm_up[NAMES.index(name)])
-    for count in sorted({warm_up, warm_up + 1, 260, 300, 333, 371, 399, 420}):
-        if count >= warm_up:
+    for count in range(warm_up, len(SERVED) + 1):
+        if count < warm_up + 3 or count % 7 == 0:
             wanted = REFERENCES[name](MARKET.part(0, count))
             found = column(SERVED, name)[count - 1]
             assert found == pytest.approx(wanted, rel=2e-6, abs=1e-9), f"{name} at bar {count}"
