@@ -82,16 +82,11 @@ def _row(figures: StrategyFigures) -> tuple[str, ...]:
 
 
 def _models(figures: RunFigures) -> Table:
-    table = Table(title="models, and why each came into force or not", title_justify="left")
+    title = "models, and why each came into force or not (p: of being no better)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for name in ("version", "from", "decision", "why"):
-        table.add_column(name, overflow="fold")
-    for name in (
-        "trained\non",
-        "judged\non",
-        "AUC\nthere",
-        "p against\nnull",
-        "p against\nchampion",
-    ):
+        table.add_column(name, overflow="fold", ratio=1 if name == "why" else None)
+    for name in ("trained\non", "judged\non", "AUC\nthere", "p vs\nnull", "p vs\nchampion"):
         table.add_column(name, justify="right")
     for strategy in figures.strategies:
         for decision in strategy.models:

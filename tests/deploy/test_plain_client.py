@@ -1,12 +1,18 @@
 """A plain NATS client gets exactly one answer per signal, in every mode."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.plain_client import PlainClient, signal
+from models.registry import Registry
+from streams import codec, subjects
+from streams.events import Deployment
+from streams.nats_bus import NatsBus
+from tests.deploy.plain_client import START_NS, PlainClient, signal
 from tests.deploy.running import Up, assay_up
+from tests.models.tiny_model import TEST_SIGNER, tiny_artifact
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 
@@ -26,8 +32,23 @@ def every_mode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     blocks += [("off", "enabled: false"), ("block", "fallback: block")]
     engines = [f"{{name: e_{name}, kind: external, ml: {{{ml}}}}}" for name, ml in blocks]
     folder: Path = tmp_path_factory.mktemp("modes")
-    with assay_up(folder, "--set", f"strategies=[{', '.join(engines)}]") as up:
+    overrides = [
+        f"strategies=[{', '.join(engines)}]",
+        f"trusted_keys=['{TEST_SIGNER.public_hex}']",
+    ]
+    with assay_up(folder, *(part for text in overrides for part in ("--set", text))) as up:
         yield up
+
+
+async def deploy_everywhere(url: str) -> None:
+    """Bring a model into force that says 0.88 for a score of 0.9 and 0.12 for 0.1."""
+    bus = await NatsBus.connect(url, name="test")
+    for name in (*MODES, "off", "block"):
+        model = tiny_artifact(("signal_score",), (5.0,), -2.5, strategy=f"e_{name}")
+        digest = await Registry(bus).put(model)
+        event = Deployment(f"e_{name}", None, model.version, digest, START_NS, None, {})
+        await bus.publish(subjects.deployed(f"e_{name}"), codec.encode(event))
+    await bus.close()
 
 
 async def test_each_signal_of_the_quickstart_gets_exactly_one_answer(quickstart: Up):
@@ -72,6 +93,39 @@ async def test_each_mode_gives_exactly_one_answer(every_mode: Up):
         assert (subject, answer["accepted"]) == (expected, not is_blocked)
     [(_, off)] = client.answers[f"m-off-{LAST_DAY}"]
     assert off["reasons"] == ["disabled"]
+    await client.close()
+
+
+async def test_each_mode_gives_exactly_one_answer_with_a_model_in_force(every_mode: Up):
+    client = await PlainClient.connect(every_mode.url)
+    await client.publish_bars("MODEL", range(LAST_DAY + 1))
+    await deploy_everywhere(every_mode.url)
+    sent = [
+        signal(f"e_{mode}", "MODEL", LAST_DAY, f"p-{mode}-{score}", score=score)
+        for mode in (*MODES, "off", "block")
+        for score in (0.9, 0.1)
+    ]
+    for values in sent:
+        await client.publish_signal(values)
+    await client.wait_for([values["signal_id"] for values in sent])
+    for values in sent:
+        mode, score = values["strategy"].removeprefix("e_"), values["score"]
+        probability = 1.0 / (1.0 + math.exp(-(5.0 * score - 2.5)))
+        [(subject, answer)] = client.answers[values["signal_id"]]
+        # `block` is the fallback of a filter: with a model it filters.
+        is_rejected = mode in ("filter", "block") and score < 0.5
+        assert answer["accepted"] is not is_rejected
+        assert subject == (
+            f"signals.rejected.{values['strategy']}.MODEL" if is_rejected else "signals.scored"
+        )
+        if mode == "off":
+            assert (answer["probability"], answer["final_score"]) == (None, score)
+            continue
+        assert answer["probability"] == pytest.approx(probability, abs=1e-6)
+        assert answer["model"].startswith(f"e_{mode}-")
+        expected = {"replace": probability, "filter": score, "observe": score, "block": score}
+        blend = 0.7 * score + 0.3 * probability
+        assert answer["final_score"] == pytest.approx(expected.get(mode, blend), abs=1e-6)
     await client.close()
 
 

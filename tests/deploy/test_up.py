@@ -1,0 +1,101 @@
+"""`assay up` as its users meet it: status, a killed role, Ctrl-C, a killed parent."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.plain_client import PlainClient
+from tests.deploy.plain_client import signal as raw_signal
+from tests.deploy.running import STOP_TIMEOUT_S, Up, assay, assay_up, is_alive
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
+
+ROLES = ("drift", "labeller", "scorer", "strategies", "trainer")
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with assay_up(tmp_path_factory.mktemp("up")) as running:
+        yield running
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while any(map(is_alive, pids)):
+        assert time.monotonic() < deadline, f"still alive: {[p for p in pids if is_alive(p)]}"
+        time.sleep(0.05)
+
+
+def test_all_roles_run_each_in_its_own_process(up: Up):
+    pids = up.role_pids()
+    assert tuple(sorted(pids)) == ROLES
+    assert len(set(pids.values())) == len(ROLES)
+
+
+async def test_status_finds_the_run_by_its_state_directory(up: Up):
+    client = await PlainClient.connect(up.url)
+    await client.publish_bars("STAT", range(3))
+    await client.publish_signal(raw_signal("my_engine", "STAT", 2, "stat-1"))
+    await client.wait_for(["stat-1"])
+    await client.close()
+    done = assay("status", "--state-dir", str(up.state_dir), "--json")
+    found = json.loads(done.stdout.splitlines()[-1])
+    messages = {stream["name"]: stream["messages"] for stream in found["streams"]}
+    assert messages["INPUT"] >= 4
+    assert messages["SCORED"] >= 1
+    assert {"scorer", "strategies"} <= {role["role"] for role in found["roles"]}
+    assert done.returncode == 0
+
+
+def test_without_a_model_the_registry_is_empty(up: Up):
+    done = assay("models", "list", "--state-dir", str(up.state_dir), "--json")
+    assert json.loads(done.stdout.splitlines()[-1]) == {"models": []}
+    missing = assay("models", "show", "nothing", "--state-dir", str(up.state_dir))
+    assert missing.returncode == 2
+    assert "no model in the registry is called 'nothing'" in missing.stderr
+
+
+async def test_a_killed_scorer_comes_back_and_answers_each_signal_once(up: Up):
+    client = await PlainClient.connect(up.url)
+    await client.publish_bars("KILL", range(10))
+    sent = [raw_signal("my_engine", "KILL", day, f"kill-{day}") for day in range(10)]
+    for values in sent[:5]:
+        await client.publish_signal(values)
+    await client.wait_for(["kill-4"])
+    os.kill(up.role_pids()["scorer"], signal.SIGKILL)
+    for values in sent[5:]:
+        await client.publish_signal(values)
+    await client.wait_for([values["signal_id"] for values in sent])
+    assert [len(client.answers[values["signal_id"]]) for values in sent] == [1] * len(sent)
+    up.wait_for_line("role scorer ended with status -9")
+    await client.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signals):
+    with assay_up(tmp_path) as running:
+        pids = list(running.role_pids().values())
+        assert running.stop(number) == 0
+        assert running.lines[-1] == "stopped"
+        wait_until_gone(pids)
+    assert assay("status", "--state-dir", str(tmp_path)).returncode == 2
+
+
+def test_roles_do_not_outlive_a_parent_that_was_killed(tmp_path: Path):
+    with assay_up(tmp_path) as running:
+        pids = list(running.role_pids().values())
+        running.process.kill()
+        running.process.wait()
+        wait_until_gone(pids)
+
+
+def test_a_second_run_in_the_same_state_directory_is_refused(up: Up):
+    done = assay("up", "--state-dir", str(up.state_dir))
+    assert done.returncode == 2
+    assert "in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
