@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
 
@@ -131,6 +132,7 @@ async def _replay(
             driver = ReplayDriver(
                 bus,
                 roles=ROLES,
+                run_id=uuid4().hex,
                 delay_ns=int(settings.train.delay_days * DAY_NS),
                 on_instant=partial(_show, view, done),
             )

@@ -3,6 +3,7 @@
 import heapq
 import time
 from collections.abc import Iterator, Sequence
+from uuid import uuid4
 
 import msgspec
 from rich.console import Console
@@ -47,6 +48,7 @@ async def play(
                 driver = ReplayDriver(
                     bus,
                     roles=ROLES,
+                    run_id=uuid4().hex,
                     delay_ns=int(settings.train.delay_days * DAY_NS),
                     on_instant=on_instant,
                 )

@@ -18,6 +18,7 @@ from streams.bus import Bus, Subscription
 from streams.columns import pack_bars
 from streams.errors import BusError
 from streams.events import Bar, Progress, Signal
+from streams.waiting import wait_until_set
 
 WINDOW_INSTANTS = AS_OF_BARS_MAX // 2
 STALL_S = 300.0
@@ -73,7 +74,9 @@ class Watermarks:
 class ReplayDriver:
     """Publishes instants into INPUT and paces itself on the progress of `roles`.
 
-    `delay_ns` is the retrain delay, or None where nothing is retrained. `on_instant` is called
+    `run_id` makes the ids of what this run publishes its own: a lost acknowledgement is asked for
+    again without a second effect, a second run is not mistaken for the first. `delay_ns` is the
+    retrain delay, or None where nothing is retrained. `on_instant` is called
     behind every instant, for a view.
     """
 
@@ -82,6 +85,7 @@ class ReplayDriver:
         bus: Bus,
         *,
         roles: tuple[str, ...],
+        run_id: str,
         delay_ns: int | None = None,
         as_frames: bool = True,
         stall_s: float = STALL_S,
@@ -98,9 +102,10 @@ class ReplayDriver:
         self._as_frames = as_frames
         self._stall_s = stall_s
         self._on_instant = on_instant
+        self._run_id = run_id
+        self._sent = 0
         self._moved = asyncio.Event()
         self._recent: list[int] = []
-        self._last_bar_seq = 0
 
     async def drive(self, instants: Iterable[Instant]) -> ReplayCounts:
         """Publish every instant, in order, and return when every role has followed to the end.
@@ -166,7 +171,7 @@ class ReplayDriver:
         for event in instant:
             if isinstance(event, Signal):
                 subject = subjects.raw(event.strategy, event.symbol)
-                await self._bus.send(subject, codec.encode(event), msg_id=f"raw:{event.signal_id}")
+                await self._send(subject, codec.encode(event))
                 self.counts.signals += 1
         self.counts.instants += 1
         self.counts.newest_ts = instant[0].ts
@@ -174,10 +179,14 @@ class ReplayDriver:
     async def _publish_bars(self, interval: str, bars: list[Bar]) -> None:
         self.counts.bars += len(bars)
         if self._as_frames and len(bars) > 1:
-            await self._bus.send(subjects.frame(interval), codec.encode(pack_bars(bars), "msgpack"))
+            await self._send(subjects.frame(interval), codec.encode(pack_bars(bars), "msgpack"))
             return
         for bar in bars:
-            await self._bus.send(subjects.bar(interval, bar.symbol), codec.encode(bar))
+            await self._send(subjects.bar(interval, bar.symbol), codec.encode(bar))
+
+    async def _send(self, subject: str, payload: bytes) -> None:
+        self._sent += 1
+        await self._bus.send(subject, payload, msg_id=f"replay:{self._run_id}:{self._sent}")
 
     async def _drain(self) -> None:
         """Wait until what was published has gone through every role."""
@@ -216,12 +225,10 @@ class ReplayDriver:
         last_moved = loop.time()
         while not is_reached():
             self._moved.clear()
-            try:
-                await asyncio.wait_for(self._moved.wait(), POLL_S)
+            if await wait_until_set(self._moved, POLL_S):
                 last_moved = loop.time()
-            except TimeoutError:
-                if loop.time() - last_moved > self._stall_s:
-                    raise BusError(self._stalled(goal)) from None
+            elif loop.time() - last_moved > self._stall_s:
+                raise BusError(self._stalled(goal))
 
     def _stalled(self, goal: str) -> str:
         standing = ", ".join(f"{role} at {self.watermarks.event_ts(role)}" for role in self._roles)

@@ -116,7 +116,7 @@ class Scorer:
         return handler(event) if handler else []
 
     def start_with(self, strategy: str, model: Model) -> None:
-        """Let the model of `ml.model_path` speak: until a deployment comes, or, pinned, for good."""
+        """Let the model of `ml.model_path` speak until a deployment comes; pinned, for good."""
         scope = Deployment(strategy, None, model.version, model.digest, 0, None, {})
         self._deployments.add(scope, model)
 

@@ -30,6 +30,7 @@ from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 from streams.validation import check_subject
+from streams.waiting import wait_until_set
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
@@ -155,9 +156,7 @@ class Shell:
             await asyncio.sleep(0)
         else:
             self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), IDLE_S)
-            except TimeoutError:
+            if not await wait_until_set(self._arrived, IDLE_S):
                 await self.bus.flush()
                 await self._say_progress(is_idle=True)
         await self.tick()
@@ -218,7 +217,9 @@ class Shell:
         self._progress_ts = max(ts, self._progress_ts)
         self._progress_seq = self.seq
         event = Progress(self.role, self.shard, self._progress_ts, self.seq)
-        await self.bus.send(subjects.progress(self.role, self.shard), codec.encode(event))
+        subject = subjects.progress(self.role, self.shard)
+        said = f"{self._incarnation}:{subject}:{event.event_ts}:{event.seq}"
+        await self.bus.send(subject, codec.encode(event), msg_id=said)
 
     async def _read_back(self, stream: str) -> None:
         """Learn which answers are out already, and how far the last progress went."""

@@ -90,7 +90,7 @@ async def deploy(bus: Bus, artifact: Artifact, strategy: str, effective_ts: int)
 
 
 async def replay(bus: Bus, instants: list, **options) -> ReplayDriver:
-    driver = ReplayDriver(bus, roles=ROLES, stall_s=30.0, **options)
+    driver = ReplayDriver(bus, roles=ROLES, run_id="test", stall_s=30.0, **options)
     await driver.drive(instants)
     return driver
 
