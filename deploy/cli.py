@@ -68,7 +68,8 @@ def execute(arguments: list[str]) -> int:
         return _complain(str(error), USAGE, as_json)
     except AssayError as error:
         return _complain(str(error), NEGATIVE, as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, SystemExit):
+        # Typer turns Ctrl-C into an exit of its own.
         return _complain("stopped", NEGATIVE, as_json)
     except BrokenPipeError:
         # Whoever read our output has gone: nothing is left to say, not even at exit.

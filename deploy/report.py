@@ -28,7 +28,9 @@ def report_of(figures: RunFigures, title: str) -> RenderableType:
     if figures.flip is not None:
         lines += _flip(figures.flip)
     lines.append(_performance(figures))
-    parts: list[RenderableType] = [_strategies(figures, title), _models(figures)]
+    parts: list[RenderableType] = [_strategies(figures, title)]
+    if any(strategy.models for strategy in figures.strategies):
+        parts.append(_models(figures))
     return Group(*parts, *map(Text, lines))
 
 
@@ -126,9 +128,11 @@ def _number(value: object, form: str) -> str:
 
 
 def _performance(figures: RunFigures) -> str:
-    text = f"{figures.bars:,} bars at {figures.bars_per_second:,.0f} bars/s, pauses left out"
+    text = f"{figures.bars:,} bars"
+    if figures.bars_per_second:
+        text += f" at {figures.bars_per_second:,.0f} bars/s, pauses left out"
     if figures.latency_us_p50 is None or figures.latency_us_p99 is None:
-        return f"{text}; no signal was timed"
+        return text
     return (
         f"{text}; raw signal to answer p50 {figures.latency_us_p50 / 1000:.2f} ms, "
         f"p99 {figures.latency_us_p99 / 1000:.2f} ms over {figures.signals_timed:,} signals, "
