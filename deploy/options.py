@@ -1,10 +1,12 @@
 """The options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deploy.role_runtime import ROLES
 from deploy.state import DEFAULT_STATE_DIR, StateDir
 from streams.errors import ConfigError
 
@@ -22,12 +24,24 @@ NatsOption = Annotated[
     str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
 ]
 PortOption = Annotated[int, typer.Option("--port", help="Port of the embedded broker; 0: any.")]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document, last on standard output.")
 ]
 
 DEFAULT_CONFIG = Path("configs/quickstart.yaml")
 DEFAULT_STATE = DEFAULT_STATE_DIR
+
+
+def roles_but(without: Sequence[str]) -> tuple[str, ...]:
+    """Return every role but those; raises ConfigError for one that there is not."""
+    for role in without:
+        if role not in ROLES:
+            raise ConfigError(f"--without must be one of {', '.join(ROLES)}, was {role!r}")
+    return tuple(role for role in ROLES if role not in without)
 
 
 def url_of(nats: str | None, state: StateDir) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from deploy.config import DataSettings, RunSettings
 from deploy.connection import connect
 from deploy.live_view import LiveView
-from deploy.role_runtime import ROLES, cancel_on_signals
+from deploy.role_runtime import cancel_on_signals
 from deploy.tally import Tally
 from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
@@ -30,11 +30,16 @@ class Played(msgspec.Struct, frozen=True):
 
 
 async def play(
-    url: str, settings: RunSettings, sources: Sequence[DataSettings], console: Console
+    url: str,
+    settings: RunSettings,
+    sources: Sequence[DataSettings],
+    roles: tuple[str, ...],
+    console: Console,
 ) -> Played:
-    """Publish the bars of `sources` in time order, paced by the roles that run at `url`."""
+    """Publish the bars of `sources` in time order, paced by `roles`, which run at `url`."""
     cancel_on_signals()
     started_s = time.monotonic()
+    delay_ns = int(settings.train.delay_days * DAY_NS)
     instants = list(_instants(sources))
     bus = await connect(url, "assay-replay")
     try:
@@ -47,9 +52,9 @@ async def play(
 
                 driver = ReplayDriver(
                     bus,
-                    roles=ROLES,
+                    roles=roles,
                     run_id=uuid4().hex,
-                    delay_ns=int(settings.train.delay_days * DAY_NS),
+                    delay_ns=delay_ns if "trainer" in roles else None,
                     on_instant=on_instant,
                 )
                 counts = await driver.drive(instants)

@@ -71,16 +71,18 @@ class RoleProcess:
         assert self._process is not None
         return await self._process.wait()
 
-    async def stop(self) -> None:
-        """Ask the child to end, and end it when it does not."""
+    async def stop(self) -> bool:
+        """Ask the child to end, and kill it when it does not; return whether it listened."""
         if self._process is None:
-            return
+            return True
+        has_listened = True
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
+            has_listened = False
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
@@ -88,6 +90,7 @@ class RoleProcess:
             self._process.stdin.close()
         if self._reader is not None:
             await self._reader
+        return has_listened
 
     def last_words(self) -> str:
         """Return the last line of the child's log."""

@@ -76,7 +76,11 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._keepers.clear()
-        await asyncio.gather(*(process.stop() for process in self.processes.values()))
+        processes = self.processes.values()
+        listened = await asyncio.gather(*(process.stop() for process in processes))
+        for process, has_listened in zip(processes, listened, strict=True):
+            if not has_listened:
+                self._on_event(f"role {process.role} did not stop when asked and was killed")
 
     async def _start_all(self) -> None:
         processes = list(self.processes.values())

@@ -15,6 +15,8 @@ from deploy.options import (
     NatsOption,
     SetOption,
     StateOption,
+    WithoutOption,
+    roles_but,
     url_of,
 )
 from deploy.output import Output
@@ -33,11 +35,14 @@ def replay(
     assignments: SetOption = None,
     nats: NatsOption = None,
     state_dir: StateOption = DEFAULT_STATE,
+    without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Drive bars through a running `assay up`.
 
     As fast as its roles follow, as slowly as they must.
+
+    Name with --without the roles that were left out there, or it waits for them.
 
     Example: assay replay --config configs/quickstart.yaml --state-dir .assay
     """
@@ -48,7 +53,7 @@ def replay(
     settings = load_run(config, assignments or ())
     sources = [_source_of(file, settings.data) for file in bars or ()] or [settings.data]
     url = url_of(nats, StateDir(state_dir))
-    done = run_loop(play(url, settings, sources, output.console))
+    done = run_loop(play(url, settings, sources, roles_but(without or ()), output.console))
     output.say(f"{done.bars:,} bars in {done.instants:,} instants, {done.seconds:.1f} s")
     output.document(done)
 

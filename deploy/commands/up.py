@@ -1,10 +1,6 @@
 """`assay up`: a broker and all roles, until Ctrl-C."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from deploy.config import check_strategies, load_run
 from deploy.launch import broker_url, role_commands, running_roles
@@ -17,11 +13,12 @@ from deploy.options import (
     PortOption,
     SetOption,
     StateOption,
+    WithoutOption,
+    roles_but,
 )
 from deploy.output import Output
-from deploy.role_runtime import ROLES, cancel_on_signals, run_loop
+from deploy.role_runtime import cancel_on_signals, run_loop
 from deploy.state import StateDir
-from streams.errors import ConfigError
 
 
 def up(
@@ -30,10 +27,7 @@ def up(
     nats: NatsOption = None,
     port: PortOption = 0,
     state_dir: StateOption = DEFAULT_STATE,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),
-    ] = None,
+    without: WithoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a broker and all roles, until Ctrl-C or SIGTERM.
@@ -47,7 +41,7 @@ def up(
     output = Output(as_json=as_json)
     settings = load_run(config, assignments or ())
     check_strategies(settings)
-    roles = _roles(without or ())
+    roles = roles_but(without or ())
     state = StateDir(state_dir.resolve())
     state.make()
     with broker_url(nats, state, port) as url:
@@ -73,10 +67,3 @@ async def _serve(
     except asyncio.CancelledError:
         # Being stopped is how this command ends well.
         output.say("stopped")
-
-
-def _roles(without: Sequence[str]) -> tuple[str, ...]:
-    for role in without:
-        if role not in ROLES:
-            raise ConfigError(f"--without must be one of {', '.join(ROLES)}, was {role!r}")
-    return tuple(role for role in ROLES if role not in without)

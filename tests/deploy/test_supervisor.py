@@ -72,7 +72,9 @@ async def test_a_role_that_does_not_listen_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("deploy.role_process.STOP_TIMEOUT_S", 0.2)
-    async with Supervisor({"a": command(DEAF)}, tmp_path) as running:
+    heard: list[str] = []
+    async with Supervisor({"a": command(DEAF)}, tmp_path, heard.append) as running:
         pid = running.processes["a"].pid
+    assert heard[-1] == "role a did not stop when asked and was killed"
     assert pid is not None
     assert not is_alive(pid)

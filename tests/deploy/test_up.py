@@ -82,6 +82,7 @@ def test_one_signal_stops_everything_in_order(tmp_path: Path, number: signal.Sig
         pids = list(running.role_pids().values())
         assert running.stop(number) == 0
         assert running.lines[-1] == "stopped"
+        assert not [line for line in running.lines if "was killed" in line]
         wait_until_gone(pids)
     assert assay("status", "--state-dir", str(tmp_path)).returncode == 2
 
@@ -99,3 +100,19 @@ def test_a_second_run_in_the_same_state_directory_is_refused(up: Up):
     assert done.returncode == 2
     assert "in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_history_is_replayed_through_the_roles_that_run(tmp_path: Path):
+    with assay_up(tmp_path, "--without", "trainer", "--without", "drift") as running:
+        options = ("--state-dir", str(tmp_path), "--config", "configs/quickstart.yaml")
+        done = assay(
+            *("replay", *options, "--without", "trainer", "--without", "drift", "--json"),
+            *("--set", "data.symbols=[IBM]", "--set", "data.end=2001-06-30"),
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["bars"] == 337
+        status = assay("status", "--state-dir", str(tmp_path), "--json")
+        roles = {line["role"]: line for line in json.loads(status.stdout)["roles"]}
+        assert set(roles) == {"labeller", "scorer", "strategies"}
+        assert roles["strategies"]["event_time"].startswith("2001-06-28")
+        assert running.process.poll() is None
