@@ -29,12 +29,12 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """A model's card.
 
-    `symbol` None: the model speaks for every symbol of its strategy. Times are UTC nanoseconds
-    of the samples' signals. `validation` holds the gate's figures, `calibration` the
-    calibrator's. `golden_inputs` is float32 (rows, features) and `golden_outputs` float64
-    (rows,), little-endian: the probabilities that the ONNX graph gave when it was exported.
-    `native_max_difference` is the greatest distance between the learner's own probability and
-    the graph's.
+    `symbol` None: the model speaks for every symbol of its strategy. Times are UTC nanoseconds of
+    the samples' signals; the last of their labels closed at `labels_to_ts`. `validation` holds the
+    gate's figures, `calibration` the calibrator's. `golden_inputs` is float32 (rows, features) and
+    `golden_outputs` float64 (rows,), little-endian: the probabilities that the ONNX graph gave when
+    it was exported. `native_max_difference` is the greatest distance between the learner's own
+    probability and the graph's.
     """
 
     strategy: Name
@@ -56,6 +56,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     calibration: dict[str, float] = {}
     input_guard: InputGuard | None = None
     format: int = 1
+    labels_to_ts: int = 0
 
     def golden_rows(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return the golden inputs, float32 (rows, features), and outputs, float64 (rows,).

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.input_guard import GuardedRow, InputGuard, fit_input_guard
 from trainers.calibration import Calibration, base_rate, fit_platt
 from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import DAY_NS, Dataset
@@ -26,7 +27,8 @@ class Challenger:
 
     `columns` int64[k] of the served vector. `out_of_fold` float64[n] are its calibrated
     out-of-fold probabilities on its training data, NaN where none was made. `null_probability`
-    is the base rate of the same data: the null model trained beside it.
+    is the base rate of the samples that it was calibrated on: the null model trained beside it.
+    `whole` float32[m, k] are the training rows it was fitted on, `guard` what they allow.
     """
 
     learner: str
@@ -37,13 +39,23 @@ class Challenger:
     calibration: Calibration
     out_of_fold: Floats
     null_probability: float
+    whole: NDArray[np.float32]
+    guard: InputGuard | None
 
     def probability(self, x: NDArray[np.float32]) -> Floats:
-        """Return the probabilities of served vectors x[n, all columns]; NaN where incomplete."""
+        """Return the probabilities of served vectors x[n, all columns], float64[n].
+
+        NaN where the scorer would get none: the row is incomplete, or unlike the training rows.
+        """
         result = np.full(x.shape[0], np.nan)
-        rows = complete_rows(x, self.columns)
-        if rows.any():
-            result[rows] = native(self.fitted, self.calibration, x[np.ix_(rows, self.columns)])
+        rows = np.flatnonzero(complete_rows(x, self.columns))
+        own = x[np.ix_(rows, self.columns)]
+        if self.guard is not None:
+            guarded = GuardedRow(self.guard)
+            accepted = np.array([guarded.accepts(row) for row in own], dtype=np.bool_)
+            rows, own = rows[accepted], own[accepted]
+        if rows.size:
+            result[rows] = native(self.fitted, self.calibration, own)
         return result
 
 
@@ -66,6 +78,7 @@ def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> 
     columns, fitted = fit
     out_of_fold = np.full(len(training), np.nan)
     out_of_fold[predicted] = calibration.probability(margins[predicted])
+    whole = training.x[np.ix_(complete_rows(training.x, columns), columns)]
     return Challenger(
         learner=learner,
         training=training,
@@ -74,7 +87,9 @@ def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> 
         fitted=fitted,
         calibration=calibration,
         out_of_fold=out_of_fold,
-        null_probability=base_rate(training.y, weights),
+        null_probability=base_rate(training.y[predicted], weights[predicted]),
+        whole=whole,
+        guard=fit_input_guard(whole),
     )
 
 

@@ -18,9 +18,10 @@ class ServedChampion:
         return self._model.version
 
     @property
-    def training_to_ts(self) -> int:
-        """The newest sample that it was trained on, UTC nanoseconds."""
-        return self._model.card.training_to_ts
+    def frozen_ts(self) -> int:
+        """When the last label that it was trained on was closed, UTC nanoseconds."""
+        card = self._model.card
+        return max(card.training_to_ts, card.labels_to_ts)
 
     def probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return its probabilities of x[n, all columns], float64[n]."""

@@ -44,7 +44,8 @@ class Dataset:
 
     def digest(self) -> str:
         """Return the SHA-256 of everything a model could learn from, as hex."""
-        digest = hashlib.sha256("\n".join((*self.names, "", *self.signal_ids)).encode())
-        for column in (self.ts, self.exit_ts, self.x, self.y, self.r_multiple):
+        words = (*self.names, "", *self.signal_ids, "", *self.symbols)
+        digest = hashlib.sha256("\n".join(words).encode())
+        for column in (self.ts, self.entry_ts, self.exit_ts, self.x, self.y, self.r_multiple):
             digest.update(column.astype(column.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()

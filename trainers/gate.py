@@ -2,12 +2,15 @@
 
 Both models were frozen before the window; both are judged on the same matured outcomes; errors
 are clustered by day. The null model (the base rate, everything accepted) is always a candidate:
-whoever is not better than it is not deployed.
+whoever is not better than it is not deployed. And whoever is better only by the level of its
+probabilities, because the market's base rate has moved, has no skill either.
 
 - Against the null and against a champion: one-sided p < alpha on paired log-loss, and AUC and
   utility not worse than by one standard error.
 - Against a champion after a confirmed drift, the null turns: not worse than by a margin, with
   confidence 1 - alpha, is enough; the null must still be beaten.
+- Against a constant at the challenger's own mean probability: one-sided p < alpha on paired
+  log-loss.
 - With too few outcomes nothing is decided: the champion stays.
 """
 
@@ -25,6 +28,9 @@ NOT_BETTER_THAN_NULL = "not_better_than_null"
 NOT_BETTER_THAN_CHAMPION = "not_better_than_champion"
 PROMOTED = "better"
 PROMOTED_AFTER_DRIFT = "not_inferior_after_drift"
+
+GAIN_MIN_NATS = 1e-9
+"""What a challenger must gain over its own level: less is the rounding of a flat one."""
 
 Floats = NDArray[np.float64]
 
@@ -121,12 +127,14 @@ def judge(
     if is_too_small(window.y, settings):
         return Verdict(False, TOO_FEW_OUTCOMES, figures)
     against_null = compare(window, challenger, null, other_filters=False)
-    figures |= against_null.figures("null")
+    skill = _gain_over_own_level(window, challenger)
+    figures |= against_null.figures("null") | {"p_value_vs_level": skill.p_value_above_zero()}
     against_champion = None
     if champion is not None:
         against_champion = compare(window, challenger, champion, other_filters=True)
         figures |= {"champion_auc": auc(window.y, champion)} | against_champion.figures("champion")
-    if not against_null.is_better(settings.alpha):
+    has_skill = skill.value > GAIN_MIN_NATS and skill.p_value_above_zero() < settings.alpha
+    if not (has_skill and against_null.is_better(settings.alpha)):
         return Verdict(False, NOT_BETTER_THAN_NULL, figures)
     if against_champion is None or against_champion.is_better(settings.alpha):
         return Verdict(True, PROMOTED, figures)
@@ -139,6 +147,12 @@ def is_too_small(y: NDArray[np.int8], settings: GateSettings) -> bool:
     """Whether a window of outcomes `y` is too small to decide anything."""
     ones = int(y.sum())
     return y.size < settings.outcomes_min or min(ones, y.size - ones) < settings.class_min
+
+
+def _gain_over_own_level(window: Window, challenger: Floats) -> Estimate:
+    level = np.full(window.y.size, challenger.mean())
+    gains = log_losses(window.y, level) - log_losses(window.y, challenger)
+    return clustered_mean(gains, window.days)
 
 
 def _utility(window: Window, probability: Floats) -> Floats:

@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard, digest_of_card, encode_card, version_of
-from models.input_guard import fit_input_guard
 from models.vector import digest_of
 from streams.events import Retrain
 from trainers.challenger import Challenger, fit_challenger
-from trainers.columns import complete_rows
 from trainers.dataset import Dataset
 from trainers.gate import Verdict, Window, judge
 from trainers.learner import NULL
@@ -50,8 +48,8 @@ class Champion(Protocol):
         ...
 
     @property
-    def training_to_ts(self) -> int:
-        """The newest sample that it was trained on."""
+    def frozen_ts(self) -> int:
+        """When the last label that it was trained on was closed."""
         ...
 
     def probability(self, x: NDArray[np.float32]) -> Floats:
@@ -102,7 +100,7 @@ def train_candidate(
         settings,
         since_ts=request.since_ts,
         is_after_drift=after_drift,
-        frozen_ts=champion.training_to_ts if champion else 0,
+        frozen_ts=champion.frozen_ts if champion else 0,
     )
     figures = _sample_figures(samples, division)
     if figures["training_samples"] < settings.min_samples:
@@ -227,9 +225,8 @@ def _write(
 ) -> tuple[bytes, bytes]:
     """Export the model, prove it, and return the card's bytes and the graph's."""
     training = chosen.training
-    whole = training.x[np.ix_(complete_rows(training.x, chosen.columns), chosen.columns)]
-    places = np.unique(np.linspace(0, len(whole) - 1, GOLDEN_ROWS).astype(np.int64))
-    golden = np.ascontiguousarray(whole[places])
+    places = np.unique(np.linspace(0, len(chosen.whole) - 1, GOLDEN_ROWS).astype(np.int64))
+    golden = np.ascontiguousarray(chosen.whole[places])
     onnx = export(chosen.fitted, chosen.calibration, chosen.columns.size)
     difference = prove(onnx, chosen.fitted, chosen.calibration, golden)
     names = tuple(training.names[column] for column in chosen.columns)
@@ -242,6 +239,7 @@ def _write(
         onnx_sha256=hashlib.sha256(onnx).hexdigest(),
         training_from_ts=int(training.ts[0]),
         training_to_ts=int(training.ts[-1]),
+        labels_to_ts=int(training.exit_ts.max()),
         samples=len(training),
         data_digest=training.digest(),
         code_version=code_version,
@@ -251,6 +249,6 @@ def _write(
         native_max_difference=difference,
         validation=figures,
         calibration={name: float(v) for name, v in chosen.calibration._asdict().items()},
-        input_guard=fit_input_guard(whole),
+        input_guard=chosen.guard,
     )
     return encode_card(card), onnx

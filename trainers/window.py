@@ -29,14 +29,13 @@ def divide(
     """Cut the newest samples off as the gate window, and purge what trains before it.
 
     The window holds `gate_share` of the samples, or as many as the gate needs where that is
-    more, and begins after `frozen_ts`, the end of the champion's own training. After a
-    confirmed drift only samples since the changepoint count and judge.
+    more, and begins after `frozen_ts`, when the last label of the champion's training was
+    closed. After a confirmed drift only samples since the changepoint count and judge.
     """
     count = len(samples)
     counted = samples.ts >= since_ts if is_after_drift else np.ones(count, dtype=bool)
     wanted = max(settings.gate.outcomes_min, int(np.ceil(settings.gate_share * counted.sum())))
     eligible = np.flatnonzero(counted & (samples.ts > frozen_ts))
-    # A first model of a young strategy leaves at least as much to train on as it judges with.
     first = eligible[max(0, eligible.size - wanted)] if eligible.size else count
     if first >= count:
         nothing = np.zeros(count, dtype=bool)

@@ -132,3 +132,24 @@ def test_every_figure_is_a_plain_number():
     _, truth, window, null = draw(4)
     figures = judge(window, sigmoid(truth), null, null, SETTINGS).figures
     assert all(type(value) is float for value in figures.values())
+
+
+def test_whoever_only_knows_that_the_base_rate_has_moved_is_no_better_than_the_null():
+    for seed in range(ROUNDS):
+        rng, truth, window, null = draw(seed)
+        stale = null - 0.15
+        knows_the_level = sigmoid(-0.2 + 0.02 * rng.standard_normal(truth.size))
+        verdict = judge(window, knows_the_level, stale, None, SETTINGS)
+        assert verdict.figures["p_value_vs_null"] < 0.01
+        if verdict.figures["p_value_vs_level"] >= SETTINGS.alpha:
+            assert verdict.reason == NOT_BETTER_THAN_NULL
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-16, -1e-16])
+def test_a_flat_challenger_is_never_better_than_the_null(rounding: float):
+    for seed in range(10):
+        _, truth, window, null = draw(seed, threshold=None)
+        for level in (0.40, 0.46, 0.52):
+            flat = np.full(truth.size, level)
+            flat[::2] += rounding
+            assert judge(window, flat, null, None, SETTINGS).reason == NOT_BETTER_THAN_NULL

@@ -1,20 +1,26 @@
 """Training finds skill where there is some, says so where there is none, and repeats itself."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from models.card import decode_card
 from streams.events import Retrain
+from tests.house import ROOT
 from tests.trainers.samples import START_TS, dataset_of, layer_a_dataset, noise_dataset
 from trainers.dataset import DAY_NS
 from trainers.gate import NOT_BETTER_THAN_CHAMPION, NOT_BETTER_THAN_NULL, TOO_FEW_OUTCOMES
 from trainers.metrics import auc
 from trainers.onnx_export import run_rows
 from trainers.settings import TrainSettings
-from trainers.training import NO_SAMPLES, Champion, challengers, choose, train_candidate
+from trainers.training import NO_MODEL, NO_SAMPLES, Champion, challengers, choose, train_candidate
 from trainers.window import divide
 
 SETTINGS = TrainSettings()
+BOTH = TrainSettings(learners=("logistic", "lightgbm"))
 
 
 def request(reason: str = "initial", since_ts: int = 0) -> Retrain:
@@ -24,8 +30,8 @@ def request(reason: str = "initial", since_ts: int = 0) -> Retrain:
 class Fixed:
     """A champion whose probabilities are a function of the served vector."""
 
-    def __init__(self, probability, training_to_ts: int = 0):
-        self.version, self.training_to_ts, self.probability = "old", training_to_ts, probability
+    def __init__(self, probability, frozen_ts: int = 0):
+        self.version, self.frozen_ts, self.probability = "old", frozen_ts, probability
 
 
 def oracle(x):
@@ -63,6 +69,16 @@ def test_another_seed_gives_another_card():
 def test_the_null_model_wins_on_noise(seed: int):
     candidate = train_candidate(noise_dataset(1_200, seed), request(), SETTINGS, threshold=0.5)
     assert (candidate.verdict.promoted, candidate.verdict.reason) == (False, NOT_BETTER_THAN_NULL)
+
+
+def test_the_null_model_wins_on_noise_whose_base_rate_moves():
+    promoted = 0
+    for seed in range(6):
+        samples = noise_dataset(700, seed)
+        rng = np.random.default_rng(seed)
+        samples.y[:] = rng.random(700) < np.linspace(0.38, 0.52, 700)
+        promoted += train_candidate(samples, request(), SETTINGS, threshold=0.5).verdict.promoted
+    assert promoted <= 1
 
 
 def test_out_of_fold_predictions_of_noise_have_no_skill():
@@ -113,7 +129,7 @@ def test_after_a_flip_the_samples_since_the_changepoint_replace_the_champion():
         samples,
         request("drift:slope", since_ts),
         SETTINGS,
-        champion=champion(oracle, training_to_ts=int(samples.ts[600])),
+        champion=champion(oracle, frozen_ts=int(samples.ts[600])),
         threshold=0.5,
     )
     assert candidate.verdict.promoted, candidate.verdict
@@ -126,7 +142,7 @@ def test_soon_after_a_flip_nothing_is_promoted():
         samples,
         request("drift:slope", int(samples.ts[1_000])),
         SETTINGS,
-        champion=champion(oracle, training_to_ts=int(samples.ts[600])),
+        champion=champion(oracle, frozen_ts=int(samples.ts[600])),
     )
     assert candidate.verdict.reason == TOO_FEW_OUTCOMES
 
@@ -169,5 +185,69 @@ def test_columns_that_carry_nothing_are_not_asked_of_the_scorer():
     assert card.features[:4] == ("x00", "x01", "x02", "x05")
 
 
-def champion(probability, training_to_ts: int = 0) -> Champion:
-    return Fixed(probability, training_to_ts)
+def test_a_challenger_is_judged_as_it_would_be_served():
+    """Silent where the scorer would get no probability: row incomplete, or unlike training."""
+    samples = layer_a_dataset(900, seed=5)
+    (challenger,) = challengers(
+        samples, divide(samples, SETTINGS), TrainSettings(learners=("logistic",))
+    )
+    x = samples.x[:40].copy()
+    x[3, 0] = np.nan
+    x[5] = 50.0
+    silent = np.flatnonzero(np.isnan(challenger.probability(x))).tolist()
+    assert {3, 5} <= set(silent)
+    assert len(silent) < 10
+
+
+def test_a_card_says_when_the_last_label_was_closed():
+    samples = layer_a_dataset(900, seed=5)
+    card = decode_card(train_candidate(samples, request(), SETTINGS).card)
+    (last,) = np.flatnonzero(samples.ts == card.training_to_ts)[-1:]
+    assert card.labels_to_ts == samples.exit_ts[last] == card.training_to_ts + DAY_NS
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 60])
+def test_a_handful_of_samples_is_no_accident(count: int):
+    few = layer_a_dataset(400, seed=1).take(np.arange(count))
+    assert train_candidate(few, request(), SETTINGS).verdict.reason == NO_SAMPLES
+
+
+def test_samples_of_one_class_or_without_values_are_no_accident():
+    same = layer_a_dataset(400, seed=1)
+    same.y[:] = 1
+    assert train_candidate(same, request(), SETTINGS).verdict.reason == NO_MODEL
+    blank = layer_a_dataset(400, seed=1)
+    blank.x[:] = np.nan
+    assert train_candidate(blank, request(), SETTINGS).verdict.reason == NO_MODEL
+
+
+def test_huge_and_tiny_values_make_no_accident():
+    samples = layer_a_dataset(900, seed=5)
+    samples.x[::97, 6] = np.finfo(np.float32).max
+    samples.x[1::97, 6] = -np.finfo(np.float32).max
+    samples.x[:, 7] = np.float32(1e-44) * (np.arange(900) % 7)
+    for learner in ("logistic", "lightgbm"):
+        candidate = train_candidate(samples, request(), TrainSettings(learners=(learner,)))
+        assert candidate.verdict.reason in {"better", NOT_BETTER_THAN_NULL}
+        assert candidate.card
+
+
+def test_another_process_makes_the_same_bytes():
+    program = (
+        "from tests.trainers.test_training import *\n"
+        "sys.stdout.write(train_candidate(layer_a_dataset(600, seed=2), request(), BOTH).digest)\n"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    here = train_candidate(layer_a_dataset(600, seed=2), request(), BOTH)
+    assert other.stdout == here.digest != ""
+
+
+def champion(probability, frozen_ts: int = 0) -> Champion:
+    return Fixed(probability, frozen_ts)

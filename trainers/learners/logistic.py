@@ -17,6 +17,8 @@ INVERSE_RIDGE = 0.02
 CLIP_SIGMA = 6.0
 ITERATIONS_MAX = 500
 TOLERANCE = 1e-6
+SCALE_MIN = 1e-30
+"""A column that moves by less is still: its inverse would leave float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def fit(
     share = weights / weights.sum()
     center = share @ wide
     scale = np.sqrt(share @ (wide - center) ** 2)
-    inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0.0)
+    inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > SCALE_MIN)
     blank = Logistic(
         center.astype(np.float32),
         inverse_scale.astype(np.float32),
