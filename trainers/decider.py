@@ -76,16 +76,14 @@ class Decider:
             result = JobResult(False, moot, {})
             return await self._decision(request, cutoff_ts, incumbent, result, None)
         folder = fresh_folder(self._folder, request.request_id)
-        if incumbent.artifact is not None:
-            (folder / CHAMPION_FILE).write_bytes(incumbent.artifact.to_bundle())
-        write_request(folder, self._job(request, cutoff_ts, incumbent.artifact is not None))
-        result = await run_in_process(folder, command=self._job_command)
+        try:
+            result, artifact = await self._trained(folder, request, cutoff_ts, incumbent)
+        finally:
+            drop_folder(folder)
         if incumbent.missing:
             result = msgspec.structs.replace(result, champion_refused=incumbent.missing)
-        artifact = self._sealed(folder, request) if result.learner else None
         if artifact is not None:
             await self._registry.put(artifact)
-        drop_folder(folder)
         return await self._decision(request, cutoff_ts, incumbent, result, artifact)
 
     async def refuse(self, request: Retrain, cutoff_ts: int, error: ModelError) -> Decision:
@@ -97,6 +95,15 @@ class Decider:
             incumbent = await incumbent_of(self._registry, settings, request)
         result = JobResult(False, f"{FAILED}: {error}", {})
         return await self._decision(request, cutoff_ts, incumbent, result, None)
+
+    async def _trained(
+        self, folder: Path, request: Retrain, cutoff_ts: int, incumbent: Incumbent
+    ) -> tuple[JobResult, Artifact | None]:
+        if incumbent.artifact is not None:
+            (folder / CHAMPION_FILE).write_bytes(incumbent.artifact.to_bundle())
+        write_request(folder, self._job(request, cutoff_ts, incumbent.artifact is not None))
+        result = await run_in_process(folder, command=self._job_command)
+        return result, self._sealed(folder, request) if result.learner else None
 
     def _job(self, request: Retrain, cutoff_ts: int, has_champion: bool) -> JobRequest:
         ml = self._strategies[request.strategy].ml
@@ -149,7 +156,8 @@ class Decider:
     async def _policy(
         self, request: Retrain, result: JobResult, effective_ts: int, has_champion: bool
     ) -> Policy | None:
-        if result.reason in MOOT:
+        # A policy counts for all symbols of a strategy: a model of one has no say in it.
+        if result.reason in MOOT or request.symbol is not None:
             return None
         action = policy_after(
             is_promoted=result.promoted,

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,14 +65,19 @@ def _tail(folder: Path) -> str:
 
 
 def fresh_folder(parent: Path, request_id: str) -> Path:
-    """Return an empty folder for a request under `parent`, private to its owner."""
-    folder = parent / hashlib.sha256(request_id.encode()).hexdigest()[:16]
-    drop_folder(folder)
-    folder.mkdir(mode=0o700, parents=True)
-    return folder
+    """Return a new folder for a request under `parent`, private to its owner.
+
+    Folders that a trainer left behind when it died on the same request are removed: a job that
+    outlived it finds nowhere to write, and never into the folder of the next one.
+    """
+    name = hashlib.sha256(request_id.encode()).hexdigest()[:16]
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in parent.glob(f"{name}*"):
+        drop_folder(left)
+    return Path(tempfile.mkdtemp(dir=parent, prefix=f"{name}-"))
 
 
 def drop_folder(folder: Path) -> None:
     """Remove a job's folder, if it is there."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    # A job that outlived its trainer may still write into it.
+    shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,8 @@ After a confirmed drift without a better model, and where a first model does not
 model, signals go through unfiltered: `observe`. The trading engine sees what `pass_through`
 would give it (everything accepted, the score untouched), but the model in force keeps scoring in
 the shadow, so the drift monitor still has outcomes to ask for the next attempt with. A later
-promotion resumes. What an operator ordered is never touched.
+promotion resumes. What an operator ordered is never touched, and a model of one symbol has no say:
+a policy counts for all symbols of its strategy.
 """
 
 from streams.events import Policy

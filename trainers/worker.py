@@ -29,6 +29,7 @@ from trainers.job_process import COMMAND
 from trainers.learner import check_learner
 from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
+from trainers.request import check_request
 from trainers.settings import TrainSettings
 from trainers.together import run_together
 from trainers.vouching import Vouching
@@ -175,6 +176,7 @@ class RetrainWorker:
                 raise WireError(
                     "unknown_strategy", f"{event.strategy!r} is not configured; known: {known}"
                 )
+            check_request(event)
         except WireError as error:
             log.warning("refused %s: %s", message.subject, error)
             await self._bus.publish(

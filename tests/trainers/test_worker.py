@@ -1,7 +1,6 @@
 """The trainer's role over a bus: every request is answered, once, whatever dies on the way."""
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 
@@ -12,23 +11,14 @@ from models.artifact import save_artifact
 from models.onnx_session import load_model
 from models.registry import Registry
 from models.settings import MlSettings
-from models.signing import load_or_create_signing_key
-from models.vector import vector_names
 from streams import codec, layer_a, subjects, topology
-from streams.bus import Bus
 from streams.events import Policy, Progress, Retrain
 from streams.memory_bus import MemoryBus
-from tests.trainers.events import events_of
-from tests.trainers.samples import layer_a_dataset, with_signal_columns
-from trainers.dataset import DAY_NS, Dataset
+from tests.trainers.house import IN_A_PROCESS, NAMES, PATIENCE_S, SKILLED, STRATEGY, House, end_of
+from trainers.dataset import DAY_NS
 from trainers.incumbent import incumbent_of
 from trainers.settings import TrainSettings
 from trainers.worker import RetrainWorker
-
-STRATEGY = "synthetic"
-NAMES = vector_names(layer_a.FEATURE_NAMES, ())
-SKILLED = with_signal_columns(layer_a_dataset(900, seed=7))
-PATIENCE_S = 60.0
 
 KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 KILLED_ONCE = """
@@ -42,84 +32,9 @@ runpy.run_module("trainers.job", run_name="__main__")
 """
 
 
-class House:
-    """A bus, a worker's surroundings, and what an onlooker sees."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bus = MemoryBus()
-        self.folder = folder
-        self.signer = load_or_create_signing_key(folder / "keys")
-
-    def worker(self, shard: int = 0, bus: Bus | None = None, **options) -> RetrainWorker:
-        given = {"settings": TrainSettings(learners=("logistic",))} | options
-        return RetrainWorker(
-            bus or self.bus.handle(),
-            (StrategySettings(STRATEGY, kind="external"),),
-            layer_a.FEATURE_NAMES,
-            database_path=self.folder / "features.db",
-            folder=self.folder / "jobs",
-            signer=self.signer,
-            shard=shard,
-            **given,
-        )
-
-    @contextlib.asynccontextmanager
-    async def working(self, *workers: RetrainWorker):
-        stop = asyncio.Event()
-        tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
-        try:
-            yield
-        finally:
-            stop.set()
-            await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_S)
-
-    async def tell(self, samples: Dataset) -> None:
-        for scored, outcome in events_of(samples):
-            await self.bus.send(subjects.scored(STRATEGY, scored.symbol), codec.encode(scored))
-            await self.bus.send(subjects.outcome(STRATEGY, scored.symbol), codec.encode(outcome))
-        await self.bus.flush()
-
-    async def ask(self, request_id: str, ts: int, reason: str = "initial", since_ts: int = 0):
-        request = Retrain(request_id, STRATEGY, None, reason, since_ts, "test", ts)
-        await self.bus.publish(subjects.retrain(STRATEGY), codec.encode(request))
-
-    async def stored(self, stream: str, *wanted: str):
-        subscription = await self.bus.read(stream, 1, wanted)
-        found = []
-        while batch := await subscription.next_batch(0.05):
-            found += [codec.decode(message.payload) for message in batch]
-        await subscription.close()
-        return found
-
-    async def deployed(self):
-        return await self.stored(topology.INPUT, subjects.DEPLOYED)
-
-    async def kept(self):
-        return await self.stored(topology.DRIFT, subjects.KEPT)
-
-    async def policies(self):
-        return [p.action for p in await self.stored(topology.INPUT, subjects.POLICY)]
-
-    async def until_idle(self) -> None:
-        queue = await self.bus.work_queue(topology.RETRAIN, "trainers")
-        async with asyncio.timeout(PATIENCE_S):
-            while await queue.pending():
-                await asyncio.sleep(0.05)
-        await queue.close()
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
-
-
-def end_of(samples: Dataset) -> int:
-    return int(samples.exit_ts.max())
-
-
 async def test_a_request_becomes_a_model_that_a_scorer_accepts(house: House):
     await house.tell(SKILLED)
-    async with house.working(house.worker()):
+    async with house.working(house.worker(job_command=IN_A_PROCESS)):
         await house.ask("r-1", end_of(SKILLED))
         await house.until_idle()
     (deployment,) = await house.deployed()
@@ -239,6 +154,15 @@ async def test_a_first_model_without_skill_stands_aside_until_a_later_one_is_pro
         await house.until_idle()
     assert await house.policies() == ["observe", "resume"]
     assert (await house.kept())[0].verdict["reason"] == "too_few_samples"
+
+
+async def test_a_model_of_one_symbol_has_no_say_in_the_policy_of_all(house: House):
+    request = Retrain("r-1", STRATEGY, "S1", "drift:slope", 0, "test", end_of(SKILLED))
+    await house.bus.publish(subjects.retrain(STRATEGY), codec.encode(request))
+    async with house.working(house.worker()):
+        await house.until_idle()
+    assert len(await house.kept()) == 1
+    assert await house.policies() == []
 
 
 async def test_what_an_operator_stopped_stays_stopped(house: House):

@@ -9,7 +9,7 @@ from streams.broker import EmbeddedBroker
 from streams.jetstream import JetStream
 from streams.nats_bus import NatsBus
 from streams.provision import provision
-from tests.trainers.test_worker import SKILLED, House, end_of
+from tests.trainers.house import IN_A_PROCESS, SKILLED, House, end_of
 
 
 @pytest.mark.broker
@@ -19,7 +19,7 @@ async def test_requests_are_answered_over_nats(tmp_path: Path):
         await provision(JetStream(bus.connection))
         house = House(tmp_path)
         house.bus = bus  # type: ignore[assignment]
-        worker = house.worker(bus=worker_bus)
+        worker = house.worker(bus=worker_bus, job_command=IN_A_PROCESS)
         await house.tell(SKILLED)
         async with house.working(worker):
             for _ in range(2):
