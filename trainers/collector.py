@@ -4,7 +4,7 @@ from typing import Any
 
 from streams.events import Event, Outcome, Scored
 from trainers.feature_database import FeatureDatabase
-from trainers.sample import Sample, sample_of
+from trainers.sample import Sample, is_sound, sample_of
 
 PENDING_MAX = 200_000
 LABELLED_MAX = 20_000
@@ -18,7 +18,8 @@ class Collector:
 
     At most PENDING_MAX of each wait for the other; beyond that the oldest is given up and
     counted in `lost`. Answers whose virtual outcome is known are kept a while longer, for the
-    engine's own trade may close later. A signal answered without a vector makes no sample.
+    engine's own trade may close later. A signal answered without a vector makes no sample; an
+    outcome that nothing could be learned from is counted in `lost`.
     """
 
     def __init__(
@@ -71,6 +72,9 @@ class Collector:
         sample = sample_of(
             answer, outcome, params_digest=self._params_digest, data_digest=self._data_digest
         )
+        if not is_sound(sample):
+            self.lost += 1
+            return
         self._batch.append(sample)
         if len(self._batch) >= BATCH_MAX:
             self.flush()

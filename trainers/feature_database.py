@@ -7,8 +7,9 @@ little-endian blobs, in the order that their digest names; the names are stored 
 Sources: `virtual`, the label of the rule; `real`, the label of the engine's own trade.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,15 +75,10 @@ class FeatureDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
             self._prepare()
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise DataError(
-                f"the feature database {path} cannot be used: {error}; name another file "
-                "(ml_data_collection.db_path) or move this one away"
-            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +98,7 @@ class FeatureDatabase:
     def register_names(self, names: Sequence[str]) -> str:
         """Remember the names of a vector and return their digest."""
         digest = digest_of(tuple(names))
-        with self._connection:
+        with self._telling(), self._connection:
             self._connection.execute(
                 "INSERT INTO vector_names VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (digest, "\n".join(names)),
@@ -111,32 +107,27 @@ class FeatureDatabase:
 
     def names_of(self, features_digest: str) -> tuple[str, ...] | None:
         """Return the names behind a digest, or None when it was never registered."""
-        row = self._connection.execute(
-            "SELECT names FROM vector_names WHERE features_digest = ?", (features_digest,)
-        ).fetchone()
-        return None if row is None else tuple(row[0].split("\n"))
+        rows = self._rows(
+            "SELECT names FROM vector_names WHERE features_digest = ?", features_digest
+        )
+        return tuple(rows[0][0].split("\n")) if rows else None
 
     def add(self, samples: Iterable[Sample]) -> int:
         """Add samples in one transaction; return how many were new."""
         before = self._connection.total_changes
-        with self._connection:
+        with self._telling(), self._connection:
             self._connection.executemany(_INSERT, map(msgspec.structs.astuple, samples))
         return self._connection.total_changes - before
 
     def count(self, strategy: str, source: str = "virtual") -> int:
         """Return how many samples of a strategy there are."""
-        row = self._connection.execute(
-            "SELECT count(*) FROM samples WHERE strategy = ? AND source = ?", (strategy, source)
-        ).fetchone()
-        return int(row[0])
+        query = "SELECT count(*) FROM samples WHERE strategy = ? AND source = ?"
+        return int(self._rows(query, strategy, source)[0][0])
 
     def newest_exit_ts(self, strategy: str, source: str = "virtual") -> int:
         """Return the newest instant at which a label of a strategy became known, 0 for none."""
-        row = self._connection.execute(
-            "SELECT coalesce(max(exit_ts), 0) FROM samples WHERE strategy = ? AND source = ?",
-            (strategy, source),
-        ).fetchone()
-        return int(row[0])
+        query = "SELECT coalesce(max(exit_ts), 0) FROM samples WHERE strategy = ? AND source = ?"
+        return int(self._rows(query, strategy, source)[0][0])
 
     def read(
         self,
@@ -155,9 +146,7 @@ class FeatureDatabase:
         what it has of them and NaN for the rest. Raises DataError for a vector whose names were
         never registered, or whose length is not theirs.
         """
-        rows = self._connection.execute(
-            _READ, (strategy, source, symbol, symbol, from_ts, to_ts, known_by_ts)
-        ).fetchall()
+        rows = self._rows(_READ, strategy, source, symbol, symbol, from_ts, to_ts, known_by_ts)
         columns = list(zip(*rows, strict=True)) or [()] * 9
         ids, symbols, ts, entry_ts, exit_ts, y, r_multiple, vectors, digests = columns
         return Dataset(
@@ -171,6 +160,21 @@ class FeatureDatabase:
             y=np.array(y, dtype=np.int8),
             r_multiple=np.array(r_multiple, dtype=np.float64),
         )
+
+    def _rows(self, query: str, *values: str | int | None) -> list[Any]:
+        with self._telling():
+            return self._connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say of a file that is no database, corrupt or held by others what can be done."""
+        try:
+            yield
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise DataError(
+                f"the feature database {self.path} cannot be used: {error}; name another file "
+                "(ml_data_collection.db_path) or move this one away"
+            ) from error
 
     def _matrix(
         self, vectors: Sequence[bytes], digests: Sequence[str], names: tuple[str, ...]
@@ -206,13 +210,17 @@ class FeatureDatabase:
 
     def _prepare(self) -> None:
         connection = self._connection
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Refused at once while another process does the same; the mode belongs to the file.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         version: Any = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
             raise sqlite3.DatabaseError(
                 f"its schema has version {version}, this program knows {SCHEMA_VERSION}"
             )
+        if version == SCHEMA_VERSION:
+            return
         with connection:
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,9 +1,12 @@
 """One labelled signal, as it is stored."""
 
+import math
+
 import msgspec
 
 from streams.events import Outcome, Scored
 
+TS_MAX = 2**63 - 1
 VIRTUAL, REAL = "virtual", "real"
 
 
@@ -33,6 +36,17 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     model: str | None = None
     params_digest: str = ""
     data_digest: str = ""
+
+
+def is_sound(sample: Sample) -> bool:
+    """Whether a sample can be stored and learned from: finite figures, a span, two classes."""
+    figures = (sample.score, sample.y_return, sample.r_multiple, sample.pnl_net)
+    return (
+        all(map(math.isfinite, figures))
+        and min(sample.ts, sample.entry_ts) > 0
+        and max(sample.ts, sample.entry_ts) <= sample.exit_ts <= TS_MAX
+        and sample.y_binary in (0, 1)
+    )
 
 
 def sample_of(

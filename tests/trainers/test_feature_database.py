@@ -1,6 +1,10 @@
 """What is collected comes back as it was served, once, in one order."""
 
+import contextlib
+import math
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -154,3 +158,72 @@ def test_a_job_reads_while_the_collector_writes(tmp_path: Path):
         writer.register_names(SAMPLES.names)
         collected(writer, (event for pair in PAIRS for event in pair))
         assert len(reader.read(STRATEGY, SAMPLES.names)) == 60
+
+
+def test_a_file_that_was_damaged_later_is_said_to_be(tmp_path: Path):
+    path = tmp_path / "features.db"
+    with FeatureDatabase(path) as database:
+        database.register_names(SAMPLES.names)
+        collected(database, (event for pair in PAIRS for event in pair))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    with FeatureDatabase(path) as database, pytest.raises(DataError, match="cannot be used"):
+        database.read(STRATEGY, SAMPLES.names)
+
+
+def test_a_file_that_somebody_holds_is_said_to_be_locked(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("trainers.feature_database.BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "features.db"
+    with FeatureDatabase(path) as database, sqlite3.connect(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DataError, match="is locked"):
+            database.register_names(SAMPLES.names)
+        # A job only reads: it does not wait for whoever writes.
+        with FeatureDatabase(path) as reader:
+            assert reader.count(STRATEGY) == 0
+        other.rollback()
+    other.close()
+
+
+OPENS_MANY = """
+import pathlib, sys
+from trainers.feature_database import FeatureDatabase
+sys.stdout.write("ready")
+sys.stdout.flush()
+sys.stdin.read()
+for number in range(20):
+    FeatureDatabase(pathlib.Path(sys.argv[1], f"{number}.db")).close()
+"""
+
+
+def test_processes_that_make_the_same_file_at_once_all_get_it(tmp_path: Path):
+    command = [sys.executable, "-c", OPENS_MANY, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with contextlib.ExitStack() as stack:
+        makers = [
+            stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe))
+            for _ in range(3)
+        ]
+        for maker in makers:
+            assert maker.stdout is not None
+            assert maker.stdout.read(5) == b"ready"
+        for maker in makers:
+            assert maker.stdin is not None
+            maker.stdin.close()
+    assert [maker.returncode for maker in makers] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"r_multiple": math.nan},
+        {"y_return": math.inf},
+        {"y_binary": 2},
+        {"exit_ts": 1},
+        {"exit_ts": 2**63},
+    ],
+)
+def test_an_outcome_nothing_can_be_learned_from_is_left_out(database, changes):
+    scored, outcome = PAIRS[0]
+    collector = collected(database, [scored, msgspec.structs.replace(outcome, **changes)])
+    assert (database.count(STRATEGY), collector.lost) == (0, 1)
