@@ -9,8 +9,10 @@ class Answer(NamedTuple):
     """One event to publish.
 
     `event` is the event, or the raw bytes of a payload that could not be honoured; `error` is
-    then why. `identity` names the answer where its input's position does not: an outcome is
-    the same outcome in whatever order bars and answers reached the labeller.
+    then why. A dead letter of a whole message carries the very event that was taken in: the
+    shell sends the message's own bytes, on its own subject. `identity` names the answer where its
+    input's position does not: an outcome is the same outcome in whatever order bars and answers
+    reached the labeller.
     """
 
     subject: str

@@ -56,7 +56,7 @@ class DriftMonitor:
     def step(self, event: Event) -> list[Answer]:
         """Take an outcome or a labeller's progress; return drift events and retrain requests."""
         if isinstance(event, Outcome):
-            if not event.virtual or event.model is None or event.probability is None:
+            if not event.virtual or event.model is None or not _is_probability(event.probability):
                 return []
             return self._judged(self._matured.add(event))
         if isinstance(event, Progress) and event.role == LABELLER:
@@ -138,6 +138,11 @@ class DriftMonitor:
             )
             answers.append(Answer(subjects.retrain(strategy), request, identity=request_id))
         return answers
+
+
+def _is_probability(value: float | None) -> bool:
+    # A NaN would stay in a detector's sums for good.
+    return value is not None and 0.0 <= value <= 1.0
 
 
 def _digest(*parts: str) -> str:

@@ -11,10 +11,12 @@ No outcome is given, and `dropped` counts why, for a signal
     unknown_strategy            of a strategy, or on a series, that is not configured here
     beyond_ring                 answered more than RING_BARS bars of its series after its own
     reset                       whose symbol's bars were reset before its trade closed
-    no_risk                     without a stop, on a market that has not moved in 14 bars
+    no_risk                     without a stop that stands apart from its price, or at a distance
+                                from it of which no finite figures can be made
     limit                       beyond PENDING_SIGNALS_MAX waiting or OPEN_TRADES_MAX open
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +31,7 @@ from engine.label_rule import LabelRule, label_rules
 from engine.label_series import BEYOND_RING, NO_BAR, WAITS, Closed, LabelSeries
 from engine.real_trades import RealTrades
 from engine.settings import StrategySettings
-from engine.trade import settle
+from engine.trade import Figures, settle
 from streams import subjects
 from streams.events import Bar, Bars, Event, Outcome, Progress, Reset, Scored, Trade
 
@@ -125,7 +127,7 @@ class Labeller:
                 exit_short |= (decision[4] > 0.0) << rule.bit
         closed = series.push(bar, exit_long, exit_short)
         self._open_count -= len(closed)
-        answers = [_virtual(trade) for trade in closed]
+        answers = [answer for trade in closed for answer in self._closed(trade)]
         if key in self._waiting:
             answers += self._place_waiting(key, series, bar.ts)
         return answers
@@ -212,17 +214,25 @@ class Labeller:
             return answers
         placed = series.place(signal, rule, number)
         if isinstance(placed, Closed):
-            answers.append(_virtual(placed))
+            answers += self._closed(placed)
         elif placed == "reset":
             self.dropped["reset"] += 1
         else:
             self._open_count += 1
         return answers
 
+    def _closed(self, trade: Closed) -> list[Answer]:
+        prices = (trade.entry_price, trade.exit_price)
+        if trade.risk > 0.0:
+            figures = settle(trade.signal.side, *prices, trade.risk, trade.rule.costs)
+            if math.isfinite(trade.risk) and all(map(math.isfinite, figures)):
+                return [_virtual(trade, figures)]
+        self.dropped["no_risk"] += 1
+        return []
 
-def _virtual(trade: Closed) -> Answer:
+
+def _virtual(trade: Closed, figures: Figures) -> Answer:
     signal = trade.signal
-    figures = settle(signal.side, trade.entry_price, trade.exit_price, trade.risk, trade.rule.costs)
     outcome = Outcome(
         signal_id=signal.signal_id,
         strategy=signal.strategy,

@@ -12,6 +12,7 @@ from engine.trade import stop_of
 from streams.errors import WireError
 from streams.events import Outcome, Scored, Trade
 
+TRADE = "trade"
 SIGNALS_REMEMBERED_MAX = 100_000
 TRADES_WAITING_MAX = 10_000
 TRADE_PARTS_MAX = 256
@@ -21,7 +22,8 @@ class RealTrades:
     """The signals of the recent past and the trades that wait for theirs.
 
     Beyond SIGNALS_REMEMBERED_MAX and TRADES_WAITING_MAX the oldest are forgotten: their trades
-    get no second outcome. `forgotten` counts the trades.
+    get no second outcome, and neither do trades whose parts add up to no finite figures.
+    `forgotten` counts the trades.
     """
 
     def __init__(self) -> None:
@@ -65,7 +67,7 @@ class RealTrades:
         if trade in parts:
             return None
         if len(parts) >= TRADE_PARTS_MAX:
-            raise WireError("trade", f"{trade.signal_id} has more than {TRADE_PARTS_MAX} parts")
+            raise WireError(TRADE, f"{trade.signal_id} has more than {TRADE_PARTS_MAX} parts")
         parts.append(trade)
         return self._tell(trade.signal_id)
 
@@ -78,10 +80,14 @@ class RealTrades:
         if stop is None:
             return None
         del self._parts[signal_id]
+        outcome = _outcome(signal, parts, stop)
+        if outcome is None:
+            self.forgotten += 1
+            return None
         if len(self._told) >= SIGNALS_REMEMBERED_MAX:
             del self._told[next(iter(self._told))]
         self._told[signal_id] = None
-        return _outcome(signal, parts, stop)
+        return outcome
 
 
 def check_trade(trade: Trade) -> None:
@@ -93,9 +99,9 @@ def check_trade(trade: Trade) -> None:
     }
     for name, value in positive.items():
         if not (math.isfinite(value) and value > 0.0):
-            raise WireError("trade", f"{name} must be finite and > 0, was {value}")
+            raise WireError(TRADE, f"{name} must be finite and > 0, was {value}")
     if not math.isfinite(trade.pnl_net):
-        raise WireError("trade", f"pnl_net must be finite, was {trade.pnl_net}")
+        raise WireError(TRADE, f"pnl_net must be finite, was {trade.pnl_net}")
     if not 0 < trade.entry_ts <= trade.exit_ts < 2**63:
         raise WireError(
             "trade",
@@ -103,13 +109,19 @@ def check_trade(trade: Trade) -> None:
         )
 
 
-def _outcome(signal: Scored, parts: list[Trade], stop: float) -> Outcome:
+def _outcome(signal: Scored, parts: list[Trade], stop: float) -> Outcome | None:
     quantity = sum(part.quantity for part in parts)
     entry = sum(part.entry_price * part.quantity for part in parts) / quantity
     exit_ = sum(part.exit_price * part.quantity for part in parts) / quantity
     net = sum(part.pnl_net for part in parts) / quantity
+    if not (0.0 < entry < math.inf and 0.0 < exit_ < math.inf and math.isfinite(net)):
+        return None
     # An entry on the stop itself has no distance of its own: the signal's is the plan's.
     risk = abs(entry - stop) or abs(signal.price - stop)
+    y_return = signal.side * (exit_ / entry - 1.0)
+    r_multiple = net / risk if risk > 0.0 else 0.0
+    if not (math.isfinite(y_return) and math.isfinite(r_multiple)):
+        return None
     return Outcome(
         signal_id=signal.signal_id,
         strategy=signal.strategy,
@@ -122,8 +134,8 @@ def _outcome(signal: Scored, parts: list[Trade], stop: float) -> Outcome:
         exit_ts=max(part.exit_ts for part in parts),
         entry_price=entry,
         exit_price=exit_,
-        y_return=signal.side * (exit_ / entry - 1.0),
-        r_multiple=net / risk if risk > 0.0 else 0.0,
+        y_return=y_return,
+        r_multiple=r_multiple,
         y_pnl_gross=signal.side * (exit_ - entry),
         y_pnl_net=net,
         y_binary=int(net > 0.0),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.bar_book import AS_OF_BARS_MAX
+from engine.shell import event_of
 from streams import codec, subjects, topology
 from streams.bus import Bus, Subscription
 from streams.columns import pack_bars
@@ -21,6 +22,7 @@ from streams.events import Bar, Progress, Signal
 from streams.waiting import wait_until_set
 
 WINDOW_INSTANTS = AS_OF_BARS_MAX // 2
+FRAME_BARS_MAX = 4_096
 STALL_S = 300.0
 POLL_S = 0.2
 SETTLE_POLLS = 3
@@ -120,6 +122,7 @@ class ReplayDriver:
                     continue
                 await self._wait_for(instant[0].ts)
                 await self._publish(instant)
+                self._remember(instant)
                 self._on_instant(self.counts)
             await self._bus.flush()
             await self._drain()
@@ -142,21 +145,29 @@ class ReplayDriver:
     async def _follow(self, subscription: Subscription) -> None:
         while True:
             for message in await subscription.next_batch(POLL_S):
-                self.watermarks.note(codec.decode(message.payload))
-                self._moved.set()
+                event = event_of(message)
+                if isinstance(event, Progress):
+                    self.watermarks.note(event)
+                    self._moved.set()
 
     async def _wait_for(self, ts: int) -> None:
         """Wait until every role has come far enough for the instant at `ts` to go out."""
         recent = self._recent
         needed_ts = recent[-WINDOW_INSTANTS] if len(recent) >= WINDOW_INSTANTS else 0
-        if self._delay_ns is not None and len(recent) >= 2:
+        if self._delay_ns is not None and len(recent) >= 2 and ts > recent[-1]:
             # The newest instant that can be vouched for is the last but one: a role knows that
             # an instant is complete when it sees the next. A longer gap asks for no more.
             needed_ts = max(needed_ts, min(ts - self._delay_ns, recent[-2]))
         if needed_ts > 0:
             await self._until(lambda: self._slowest_ts() >= needed_ts, f"event time {needed_ts}")
-        recent.append(ts)
-        del recent[:-WINDOW_INSTANTS]
+
+    def _remember(self, instant: Instant) -> None:
+        """Note an instant that roles will vouch for: only bars move their time."""
+        ts = instant[0].ts
+        is_new = not self._recent or ts > self._recent[-1]
+        if is_new and any(isinstance(event, Bar) for event in instant):
+            self._recent.append(ts)
+            del self._recent[:-WINDOW_INSTANTS]
 
     def _slowest_ts(self) -> int:
         return min((self.watermarks.event_ts(role) for role in self._roles), default=2**63)
@@ -179,7 +190,9 @@ class ReplayDriver:
     async def _publish_bars(self, interval: str, bars: list[Bar]) -> None:
         self.counts.bars += len(bars)
         if self._as_frames and len(bars) > 1:
-            await self._send(subjects.frame(interval), codec.encode(pack_bars(bars), "msgpack"))
+            for start in range(0, len(bars), FRAME_BARS_MAX):
+                frame = pack_bars(bars[start : start + FRAME_BARS_MAX])
+                await self._send(subjects.frame(interval), codec.encode(frame, "msgpack"))
             return
         for bar in bars:
             await self._send(subjects.bar(interval, bar.symbol), codec.encode(bar))

@@ -8,7 +8,8 @@ A pure state machine. `step` takes one event of INPUT, in order, and returns wha
     Policy, Expire    -> the kill switch; a signal that has waited long enough
     Progress          -> the strategies' watermark
 
-What cannot be honoured goes to the dead letters through `refuse`, which stops nothing.
+What cannot be honoured goes to the dead letters, and stops nothing: an event as that very event, a
+row of a frame as a bar or a signal, what is no event at all through `refuse`.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from engine.bar_book import BarBook, Series
 from engine.deployments import Deployments, InForce
 from engine.feature_rows import FeatureRows
 from engine.policies import Policies
-from engine.settings import StrategySettings
+from engine.refusals import Unread, dead_letter, unread_signals
+from engine.settings import EXTERNAL, StrategySettings
 from engine.signal_ledger import SignalLedger
 from engine.waiting_room import PENDING_SIGNALS_MAX, Lane, WaitingRoom
 from models.feature_set import FeatureSet
@@ -79,6 +81,9 @@ class Scorer:
         self._deployments = Deployments()
         self._policies = Policies()
         self._strategy_progress: dict[int, int] = {}
+        # An engine's own signals are not vouched for: a strategies role of before, or of another
+        # configuration, must not hold the watermark.
+        self._heeds_strategies = any(one.rule_name != EXTERNAL for one in strategies)
         self._steps: dict[type[Any], Callable[[Any], list[Answer]]] = {
             Bar: self._on_bar,
             Bars: self._on_bars,
@@ -130,42 +135,39 @@ class Scorer:
         subject = subjects.deployed(deployment.strategy)
         if settings is None:
             detail = f"unknown_strategy: {self._unknown(deployment.strategy)}"
-            return [_dead_letter(subject, codec.encode(deployment), detail)]
+            return [dead_letter(subject, deployment, detail)]
         if isinstance(model, ModelRefused):
-            return [_dead_letter(subject, codec.encode(deployment), f"model_refused: {model}")]
+            return [dead_letter(subject, deployment, f"model_refused: {model}")]
         if not settings.ml.pinned:
             self._deployments.add(deployment, model)
         return []
 
     def refuse(self, subject: str, payload: bytes, error: WireError) -> list[Answer]:
-        """Answer a payload that cannot be honoured: a dead letter, and a `rejected` answer
-        where it is a raw signal whose id can be read.
+        """Answer a payload that cannot be honoured: a dead letter, and a `rejected` answer for
+        every raw signal in it whose id can be read.
         """
-        parts = subject.split(".")
-        if parts[:2] != ["signals", "raw"] or len(parts) != 4:
-            return [_dead_letter(subject, payload, str(error))]
-        strategy, symbol = subjects.name_of(parts[2]), subjects.name_of(parts[3])
-        if not self._owns(symbol):
+        found = unread_signals(subject, payload)
+        owned = [one for one in found if self._owns(one.symbol)]
+        if found and not owned:
             return []
-        letter = _dead_letter(subject, payload, str(error))
-        fields = codec.decode_loosely(payload)
-        signal_id = fields.get("signal_id")
-        if not (isinstance(signal_id, str) and 0 < len(signal_id) <= 256):
-            return [letter]
-        verdict = self._ledger.check(signal_id, payload, self._bars.newest_ts)
-        if verdict == "same":
+        return self._turn_down(dead_letter(subject, payload, str(error)), owned, payload, error)
+
+    def _turn_down(
+        self, letter: Answer, signals: list[Unread], content: bytes, error: WireError
+    ) -> list[Answer]:
+        """Return the letter and the rejections; nothing where all of it is a repeat."""
+        now = self._bars.newest_ts
+        verdicts = [self._ledger.check(one.signal_id, content, now) for one in signals]
+        if verdicts and set(verdicts) == {"same"}:
             return []
-        if verdict == "conflict":
-            return [letter]
-        answer = _rejected_unread(signal_id, strategy, symbol, fields, error.reason)
-        return [letter, Answer(subjects.rejected(strategy, symbol), answer)]
+        new = [one for one, verdict in zip(signals, verdicts, strict=True) if verdict == "new"]
+        return [letter, *(one.rejected(error.reason) for one in new)]
 
     def _on_bars(self, frame: Bars) -> list[Answer]:
-        subject = subjects.frame(frame.interval)
         try:
             bars = expand_bars(frame)
         except WireError as error:
-            return [_dead_letter(subject, codec.encode(frame), str(error))]
+            return [dead_letter(subjects.frame(frame.interval), frame, str(error))]
         return [answer for bar in bars for answer in self._on_bar(bar)]
 
     def _on_bar(self, bar: Bar) -> list[Answer]:
@@ -176,8 +178,7 @@ class Scorer:
         except WireError as error:
             if not self._owns(bar.symbol):
                 return []
-            subject = subjects.bar(bar.interval, bar.symbol)
-            return [_dead_letter(subject, codec.encode(bar), str(error))]
+            return [dead_letter(subjects.bar(bar.interval, bar.symbol), bar, str(error))]
         series = self._bars.series(bar.symbol, bar.interval)
         assert series is not None
         self._rows.update(series, bar)
@@ -193,26 +194,29 @@ class Scorer:
         try:
             signals = expand_signals(frame)
         except WireError as error:
-            subject = subjects.raw(frame.strategy, subjects.FRAME)
-            return [_dead_letter(subject, codec.encode(frame), str(error))]
+            subject = subjects.raw_frame(frame.strategy)
+            answers = self.refuse(subject, codec.encode(frame, "msgpack"), error)
+            return [a._replace(event=frame) if a.error else a for a in answers]
         return [answer for signal in signals for answer in self._on_signal(signal)]
 
     def _on_signal(self, signal: Signal) -> list[Answer]:
         if not self._owns(signal.symbol):
             return []
         content = codec.encode(signal, "msgpack")
+        subject = subjects.raw(signal.strategy, signal.symbol)
         try:
             self._check_signal(signal)
         except WireError as error:
-            subject = subjects.raw(signal.strategy, signal.symbol)
-            return self.refuse(subject, codec.encode(signal), error)
+            one = Unread(
+                signal.signal_id, signal.strategy, signal.symbol, signal.interval, max(signal.ts, 0)
+            )
+            return self._turn_down(dead_letter(subject, signal, str(error)), [one], content, error)
         verdict = self._ledger.check(signal.signal_id, content, signal.ts)
         if verdict == "same":
             return []
         if verdict == "conflict":
-            subject = subjects.raw(signal.strategy, signal.symbol)
             detail = f"signal_id: {signal.signal_id!r} was used with another payload"
-            return [_dead_letter(subject, codec.encode(signal), detail)]
+            return [dead_letter(subject, signal, detail)]
         lane = (signal.strategy, signal.symbol)
         self._waiting.add(signal)
         answers = self._serve(lane)
@@ -238,8 +242,7 @@ class Scorer:
             if policy.strategy not in self._strategies:
                 raise WireError("unknown_strategy", self._unknown(policy.strategy))
         except WireError as error:
-            subject = subjects.policy(policy.strategy)
-            return [_dead_letter(subject, codec.encode(policy), str(error))]
+            return [dead_letter(subjects.policy(policy.strategy), policy, str(error))]
         self._policies.add(policy)
         return []
 
@@ -252,7 +255,7 @@ class Scorer:
         return self._give_up(lane)
 
     def _on_progress(self, event: Progress) -> list[Answer]:
-        if event.role == "strategies":
+        if event.role == "strategies" and self._heeds_strategies:
             known = self._strategy_progress.get(event.shard, 0)
             self._strategy_progress[event.shard] = max(known, event.event_ts)
         return []
@@ -311,7 +314,10 @@ class Scorer:
     ) -> NDArray[np.float32]:
         row = self._rows.row(series, position)
         own = [signal.features.get(name, np.nan) for name in settings.features]
-        return np.concatenate((row, np.array([signal.score, signal.side, *own], dtype=np.float32)))
+        # A number beyond float32 is served as infinite, which a model is not asked about.
+        with np.errstate(over="ignore"):
+            carried = np.array([signal.score, signal.side, *own], dtype=np.float32)
+        return np.concatenate((row, carried))
 
     def _unknown(self, strategy: str) -> str:
         known = ", ".join(sorted(self._strategies))
@@ -332,37 +338,3 @@ def _speak(
     if max_age_days is not None and age_ns > max_age_days * _DAY_NS:
         return None, ("expired",)
     return in_force.model.speak(vector)
-
-
-def _rejected_unread(
-    signal_id: str, strategy: str, symbol: str, fields: dict[str, Any], reason: str
-) -> Scored:
-    """The answer to a signal that cannot be honoured, with what could be read of it."""
-    ts = fields.get("ts")
-    is_readable_ts = isinstance(ts, int) and 0 < ts < 2**63
-    return Scored(
-        signal_id=signal_id,
-        strategy=strategy,
-        symbol=symbol,
-        interval=str(fields.get("interval", ""))[:256],
-        ts=ts if is_readable_ts and isinstance(ts, int) else 0,
-        side=0,
-        score=0.0,
-        price=0.0,
-        stop=None,
-        features={},
-        probability=None,
-        final_score=0.0,
-        accepted=False,
-        mode="none",
-        threshold=0.0,
-        weight=0.0,
-        model=None,
-        reasons=(f"invalid:{reason}",),
-        inputs=b"",
-        features_digest="",
-    )
-
-
-def _dead_letter(subject: str, payload: bytes, error: str) -> Answer:
-    return Answer(subjects.dead_letter(subject), payload, error=error)

@@ -6,6 +6,9 @@ already out is not published again, so a role can be killed at any moment and st
 
 The id of an answer is `<incarnation of INPUT>:<sequence>:<index>` of the message it answers, or
 `<incarnation>:<identity>` where the core names it; it is sent as Nats-Msg-Id and as a header.
+Every shard counts its answers to one message from INDEX_STRIDE times its number on, so that
+those to a frame never share an id. A dead letter of a whole message is `<sequence>:letter`: it
+is the same letter, whichever shard sends it.
 """
 
 import asyncio
@@ -29,11 +32,13 @@ from streams.bus import (
 from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
-from streams.validation import check_subject
+from streams.headers import id_part
+from streams.validation import check_arrival, check_subject
 from streams.waiting import wait_until_set
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
+INDEX_STRIDE = 1_000_000
 INLET_MESSAGES_MAX = 4_096
 TURN_MESSAGES_MAX = 256
 HEADER_ROLE = "Assay-Role"
@@ -143,6 +148,22 @@ class Shell:
         """Answer a message that is no event; a role that owns dead letters overrides this."""
         return []
 
+    async def answers(self, message: Message, event: Event | WireError) -> list[tuple[str, Answer]]:
+        """Take one message; return what to publish, each by its id without the incarnation."""
+        try:
+            if isinstance(event, WireError):
+                raise event
+            answers = [
+                _letter(message, answer) if answer.event is event else answer
+                for answer in await self.handle(event, message)
+            ]
+        except WireError as error:
+            answers = [_letter(message, answer) for answer in self.refuse(message, error)]
+        return [
+            (id_part(answer.identity) or f"{message.seq}:{index}", answer)
+            for index, answer in enumerate(answers, self.shard * INDEX_STRIDE)
+        ]
+
     async def tick(self) -> None:
         """Called between batches and when idle; a role with timers overrides this."""
 
@@ -180,17 +201,10 @@ class Shell:
         return taken
 
     async def _take(self, stream: str, message: Message, event: Event | WireError) -> None:
-        try:
-            if isinstance(event, WireError):
-                raise event
-            answers = await self.handle(event, message)
-        except WireError as error:
-            answers = self.refuse(message, error)
-        for index, answer in enumerate(answers):
-            await self._publish(stream, message, index, answer)
+        for name, answer in await self.answers(message, event):
+            await self._publish(stream, message, name, answer)
 
-    async def _publish(self, stream: str, message: Message, index: int, answer: Answer) -> None:
-        name = answer.identity or f"{message.seq}:{index}"
+    async def _publish(self, stream: str, message: Message, name: str, answer: Answer) -> None:
         answer_id = f"{self._incarnation}:{name}"
         if answer_id in self._already_out:
             self._already_out.discard(answer_id)
@@ -201,7 +215,11 @@ class Shell:
             headers[HEADER_ORIGIN_STREAM] = stream
             headers[HEADER_ORIGIN_SEQ] = str(message.seq)
         event = answer.event
-        payload = event if isinstance(event, bytes) else codec.encode(event, self._encoding)
+        if isinstance(event, bytes):
+            # A letter has headers to carry beside the payload; all of it is still in the stream.
+            payload = event[: codec.PAYLOAD_BYTES_MAX]
+        else:
+            payload = codec.encode(event, self._encoding)
         await self.bus.send(answer.subject, payload, msg_id=answer_id, headers=headers)
         self._has_sent = True
 
@@ -235,8 +253,9 @@ class Shell:
                 for message in batch:
                     answer_id = message.headers.get(HEADER_ID, "")
                     if message.subject == own_progress:
-                        event = codec.decode(message.payload)
-                        self._progress_ts = max(self._progress_ts, event.event_ts)
+                        event = event_of(message)
+                        if isinstance(event, Progress):
+                            self._progress_ts = max(self._progress_ts, event.event_ts)
                     elif answer_id.startswith(self._incarnation):
                         self._already_out.add(answer_id)
                 position = batch[-1].seq
@@ -258,7 +277,7 @@ class _Inlet:
         """Return the next message and its event, or why it is none."""
         message = self.messages[0]
         if self._head is None:
-            self._head = _event_of(message)
+            self._head = event_of(message)
         return message, self._head
 
     def drop(self) -> None:
@@ -280,13 +299,23 @@ class _Inlet:
                 self._arrived.set()
 
 
-def _event_of(message: Message) -> Event | WireError:
+def event_of(message: Message) -> Event | WireError:
+    """Return the event that a message of a stream carries, or why it carries none."""
     try:
         event: Event = codec.decode(message.payload)
         check_subject(message.subject, event)
+        check_arrival(event, message.time_ns)
     except WireError as error:
         return error
     return event
+
+
+def _letter(message: Message, answer: Answer) -> Answer:
+    """A dead letter of a whole message is its own bytes on its own subject, once."""
+    if not answer.error:
+        return answer
+    subject = subjects.dead_letter(message.subject)
+    return answer._replace(subject=subject, event=message.payload, identity=f"{message.seq}:letter")
 
 
 def _header_text(text: str) -> str:

@@ -16,6 +16,7 @@ TEXT_MAX = 256
 REASONS_MAX = 32
 SIGNAL_FEATURES_MAX = 512
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
@@ -29,7 +30,7 @@ class Bar(Event, frozen=True, tag="bar", gc=False):
 
     symbol: Name
     interval: Name
-    ts: int
+    ts: Int64
     open: float
     high: float
     low: float
@@ -58,7 +59,7 @@ class Reset(Event, frozen=True, tag="reset"):
     """The history of a symbol changed (split, correction): its state is re-warmed."""
 
     symbol: Name
-    ts: int
+    ts: Int64
     reason: Text
 
 
@@ -73,12 +74,12 @@ class Signal(Event, frozen=True, tag="signal"):
     strategy: Name
     symbol: Name
     interval: Name
-    ts: int
-    side: int
+    ts: Int64
+    side: Int64
     score: float
     price: float
     stop: float | None = None
-    features: dict[str, float] = {}
+    features: Annotated[dict[Text, float], msgspec.Meta(max_length=SIGNAL_FEATURES_MAX)] = {}
 
 
 class Signals(Event, frozen=True, tag="signals"):
@@ -109,8 +110,8 @@ class Scored(Event, frozen=True, tag="scored"):
     strategy: Text
     symbol: Text
     interval: Text
-    ts: int
-    side: int
+    ts: Int64
+    side: Int64
     score: float
     price: float
     stop: float | None
@@ -131,8 +132,8 @@ class Trade(Event, frozen=True, tag="trade"):
     """A trade that an engine really closed (a second outcome, for reports)."""
 
     signal_id: Name
-    entry_ts: int
-    exit_ts: int
+    entry_ts: Int64
+    exit_ts: Int64
     entry_price: float
     exit_price: float
     quantity: float
@@ -151,18 +152,18 @@ class Outcome(Event, frozen=True, tag="outcome"):
     strategy: Name
     symbol: Name
     interval: Name
-    ts: int
-    side: int
+    ts: Int64
+    side: Int64
     accepted: bool
-    entry_ts: int
-    exit_ts: int
+    entry_ts: Int64
+    exit_ts: Int64
     entry_price: float
     exit_price: float
     y_return: float
     r_multiple: float
     y_pnl_gross: float
     y_pnl_net: float
-    y_binary: int
+    y_binary: Int64
     exit_reason: str
     virtual: bool
     probability: float | None
@@ -183,11 +184,11 @@ class Drift(Event, frozen=True, tag="drift"):
     detector: str
     statistic: float
     threshold: float
-    outcomes_seen: int
-    changepoint_ts: int
+    outcomes_seen: Int64
+    changepoint_ts: Int64
     false_alarm_budget: float
     model: str | None
-    ts: int = 0
+    ts: Int64 = 0
 
 
 class Retrain(Event, frozen=True, tag="retrain"):
@@ -197,9 +198,9 @@ class Retrain(Event, frozen=True, tag="retrain"):
     strategy: Name
     symbol: str | None
     reason: str
-    since_ts: int
+    since_ts: Int64
     requested_by: str
-    ts: int = 0
+    ts: Int64 = 0
 
 
 class Deployment(Event, frozen=True, tag="deployment"):
@@ -210,13 +211,13 @@ class Deployment(Event, frozen=True, tag="deployment"):
     """
 
     strategy: Name
-    symbol: str | None
-    version: str
-    digest: str
-    effective_ts: int
-    previous: str | None
+    symbol: Name | None
+    version: Text
+    digest: Text
+    effective_ts: Int64
+    previous: Text | None
     verdict: dict[str, Any]
-    request_id: str | None = None
+    request_id: Text | None = None
 
 
 class Policy(Event, frozen=True, tag="policy"):
@@ -229,7 +230,7 @@ class Policy(Event, frozen=True, tag="policy"):
     action: str
     by: Text
     why: Text
-    effective_ts: int = 0
+    effective_ts: Int64 = 0
 
 
 class Expire(Event, frozen=True, tag="expire"):
@@ -248,9 +249,9 @@ class Progress(Event, frozen=True, tag="progress"):
     """
 
     role: Name
-    shard: int
-    event_ts: int
-    seq: int
+    shard: Int64
+    event_ts: Int64
+    seq: Int64
 
 
 WireEvent = (

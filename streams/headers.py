@@ -8,13 +8,28 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import blake2b
+from urllib.parse import quote
 
 from streams.bus import HEADER_ID
 from streams.errors import BusError
 
 HEADER_VALUE_CHARS_MAX = 1024
 MSG_ID_CHARS_MAX = 1024
+ID_PART_CHARS_MAX = 512
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def id_part(name: str) -> str:
+    """Return `name` as a part of a message id: printable, without spaces, one to one.
+
+    >>> id_part("ES 12-26:7")
+    'ES%2012-26:7'
+    """
+    text = quote(name, safe=":/@+,=")
+    if len(text) <= ID_PART_CHARS_MAX:
+        return text
+    return blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def clean(headers: Mapping[str, str] | None, msg_id: str | None) -> dict[str, str] | None:

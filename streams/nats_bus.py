@@ -21,6 +21,7 @@ from streams.limits import (
     SENDS_IN_FLIGHT_MAX,
     WORK_ACK_WAIT_S,
 )
+from streams.nats_client import PatientClient
 from streams.nats_plain import PlainSubscription
 from streams.nats_queue import NatsWorkQueue
 from streams.nats_store import NatsStore
@@ -63,7 +64,7 @@ class NatsBus:
         self.reconnects = 0
         self._name = name
         self._ack_wait_s = ack_wait_s
-        self._connection = Client()
+        self._connection: Client = PatientClient()
         self._jetstream = JetStream(self._connection)
         self._publisher = Publisher(self._connection, self._why)
         self._store = NatsStore(self._connection.jetstream(), self._jetstream)
@@ -295,12 +296,17 @@ class NatsBus:
     ) -> "asyncio.Future[int]":
         _check(subject)
         self._check_open()
-        if len(payload) > self._connection.max_payload:
+        headers = clean(extra, msg_id)
+        # A server closes the connection at a message that is too large, headers and all.
+        size = len(payload) + sum(
+            4 * len(name + text) + 8 for name, text in (headers or {}).items()
+        )
+        if size > self._connection.max_payload:
             raise BusError(
-                f"the message for {subject!r} has {len(payload)} bytes, "
+                f"the message for {subject!r} has {size} bytes, "
                 f"at most {self._connection.max_payload}"
             )
-        return await self._publisher.submit(subject, payload, clean(extra, msg_id))
+        return await self._publisher.submit(subject, payload, headers)
 
     def _sent(self, size: int, error: BaseException | None) -> None:
         self._sending -= 1

@@ -1,7 +1,8 @@
 """Subjects: how an event's names become NATS tokens, and back.
 
 Tokens percent-encode UTF-8 outside `[A-Za-z0-9_-]` and a leading `_` (reserved); payloads carry
-the plain name.
+the plain name. A server takes protocol lines of 4096 bytes: a token beyond TOKEN_CHARS_MAX is
+cut and ends in a digest of its name.
 
 >>> bar("1d", "BRK.B")
 'bars.1d.BRK%2EB'
@@ -10,12 +11,16 @@ the plain name.
 """
 
 from functools import lru_cache
+from hashlib import blake2b
 from urllib.parse import quote, unquote
 from zlib import crc32
 
 SHARDS = 64
+TOKEN_CHARS_MAX = 512
+SUBJECT_CHARS_MAX = 2048
 SCORED_PLAIN = "signals.scored"
 FRAME = "_frame"
+_PLAIN = "".join(chr(code) for code in range(33, 127) if chr(code) not in "*>")
 
 BARS = "bars.>"
 RAW = "signals.raw.>"
@@ -40,7 +45,12 @@ def token(name: str) -> str:
         raise ValueError("a subject token needs a name of at least one character, was ''")
     # `quote` leaves `.` and `~` alone: neither is in the contract's alphabet.
     text = quote(name, safe="").replace(".", "%2E").replace("~", "%7E")
-    return "%5F" + text[1:] if text[0] == "_" else text
+    if text[0] == "_":
+        text = "%5F" + text[1:]
+    if len(text) > TOKEN_CHARS_MAX:
+        digest = blake2b(name.encode(), digest_size=16).hexdigest()
+        text = f"{text[: TOKEN_CHARS_MAX - len(digest) - 1]}-{digest}"
+    return text
 
 
 def name_of(subject_token: str) -> str:
@@ -72,6 +82,11 @@ def reset(symbol: str) -> str:
 def raw(strategy: str, symbol: str) -> str:
     """Return the subject of raw signals."""
     return f"signals.raw.{token(strategy)}.{token(symbol)}"
+
+
+def raw_frame(strategy: str) -> str:
+    """Return the subject of raw signals in columns."""
+    return f"signals.raw.{token(strategy)}.{FRAME}"
 
 
 def expire(strategy: str, symbol: str) -> str:
@@ -130,5 +145,12 @@ def progress(role: str, shard: int) -> str:
 
 
 def dead_letter(original: str) -> str:
-    """Return the dead-letter subject of `original`."""
-    return f"dlq.{original}"
+    """Return the dead-letter subject of `original`, whatever characters a publisher put there.
+
+    What could not be published is percent-encoded; beyond SUBJECT_CHARS_MAX it is cut.
+
+    >>> dead_letter("bars.1d.A\x01B")
+    'dlq.bars.1d.A%01B'
+    """
+    tokens = [quote(text, safe=_PLAIN) or "%" for text in original.split(".")]
+    return ".".join(("dlq", *tokens))[:SUBJECT_CHARS_MAX].rstrip(".")

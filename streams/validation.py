@@ -6,6 +6,8 @@ A WireError's reason is one short word, the same in the dead-letter header and, 
 
 import math
 
+import numpy as np
+
 from streams import subjects
 from streams.errors import WireError
 from streams.events import (
@@ -23,8 +25,10 @@ from streams.events import (
     Signals,
     Trade,
 )
+from streams.interval import DAY_NS
 
 TS_MAX = 2**63 - 1
+AHEAD_MAX_NS = DAY_NS
 POLICY_ACTIONS = ("observe", "pass_through", "block", "resume")
 
 
@@ -85,9 +89,26 @@ def check_subject(subject: str, event: Event) -> None:
             if not isinstance(event, types):
                 raise WireError("type", f"{subject} does not carry {type(event).__name__}")
             break
-    expected = _subject_of(event)
-    if expected and subject != expected:
-        raise WireError("subject", f"the payload belongs on {expected}, came on {subject}")
+    expected = _subjects_of(event, subject)
+    if expected and subject not in expected:
+        raise WireError("subject", f"the payload belongs on {expected[0]}, came on {subject}")
+
+
+def check_arrival(event: Event, stored_ns: int) -> None:
+    """Raise WireError `future` for bars and signals later than AHEAD_MAX_NS after `stored_ns`.
+
+    `stored_ns` is when the stream took the message. One such time would hold every watermark
+    behind it for good, and would make the ledger of signal ids forget.
+    """
+    if isinstance(event, Bar | Signal):
+        newest = event.ts
+    elif isinstance(event, Bars | Signals):
+        whole = len(event.ts) - len(event.ts) % 8
+        newest = int(np.frombuffer(event.ts[:whole], "<i8").max(initial=0))
+    else:
+        return
+    if newest > stored_ns + AHEAD_MAX_NS:
+        raise WireError("future", f"ts {newest} is later than the day after it was published")
 
 
 _TYPES_BY_PREFIX: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
@@ -105,18 +126,31 @@ _TYPES_BY_PREFIX: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
 )
 
 
-def _subject_of(event: Event) -> str:
+def _subjects_of(event: Event, came_on: str) -> tuple[str, ...]:
+    """The subjects that may carry an event, the first being the usual; () for any."""
     if isinstance(event, Bar):
-        return subjects.bar(event.interval, event.symbol)
+        return (subjects.bar(event.interval, event.symbol),)
+    if isinstance(event, Bars):
+        frame = subjects.frame(event.interval)
+        is_run = len(event.symbols) == 1
+        return (frame, subjects.bar(event.interval, event.symbols[0])) if is_run else (frame,)
     if isinstance(event, Signal):
-        return subjects.raw(event.strategy, event.symbol)
+        return (subjects.raw(event.strategy, event.symbol),)
+    if isinstance(event, Signals):
+        frame = subjects.raw_frame(event.strategy)
+        any_symbol = f"{frame.removesuffix(subjects.FRAME)}{came_on.rpartition('.')[2]}"
+        return (frame, any_symbol)
     if isinstance(event, Policy):
-        return subjects.policy(event.strategy)
+        return (subjects.policy(event.strategy),)
     if isinstance(event, Deployment):
-        return subjects.deployed(event.strategy)
+        return (subjects.deployed(event.strategy), subjects.kept(event.strategy))
     if isinstance(event, Reset):
-        return subjects.reset(event.symbol)
-    return ""
+        return (subjects.reset(event.symbol),)
+    if isinstance(event, Expire):
+        return (subjects.expire(event.strategy, event.symbol),)
+    if isinstance(event, Progress):
+        return (subjects.progress(event.role, event.shard),)
+    return ()
 
 
 def _check_ts(ts: int) -> None:

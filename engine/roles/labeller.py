@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.answer import Answer
 from engine.labeller import Labeller
+from engine.real_trades import TRADE
 from engine.shell import Feed, Shell
 from streams import subjects, topology
 from streams.bus import Bus, Message
@@ -44,8 +45,10 @@ class LabellerRole(Shell):
         return False
 
     def refuse(self, message: Message, error: WireError) -> list[Answer]:
-        """Send a real trade that cannot be honoured to the dead letters."""
-        if not message.subject.startswith("trades."):
+        """Send a real trade with figures that cannot be to the dead letters.
+
+        What is no trade at all is sent there by the scorer, which reads all of INPUT.
+        """
+        if error.reason != TRADE:
             return []
-        letter = subjects.dead_letter(message.subject)
-        return [Answer(letter, message.payload, str(error), identity=f"trade:{message.seq}")]
+        return [Answer(subjects.dead_letter(message.subject), message.payload, str(error))]

@@ -290,3 +290,10 @@ def test_the_served_vector_is_not_kept():
     kept: Scored = labeller._real._signals["s1"][0]
     assert kept.inputs == b""
     assert kept.features == {}
+
+
+def test_a_signal_whose_stop_falls_on_its_price_gets_no_outcome():
+    labeller = Labeller((EXTERNAL,))
+    assert feed(labeller, bar(1, *QUIET), answered(1, price=1e17, stop=None)) == []
+    assert feed(labeller, bar(2, *QUIET)) == []
+    assert labeller.dropped["no_risk"] == 1

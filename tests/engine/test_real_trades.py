@@ -100,3 +100,17 @@ def test_old_signals_are_forgotten(monkeypatch):
 def test_a_trade_that_cannot_be_is_refused(changes, text):
     with pytest.raises(WireError, match=text):
         Labeller((EXTERNAL,)).step(changed(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entry_price": 0.1, "quantity": 5e-324},
+        {"entry_price": 1e-300, "exit_price": 1e300},
+        {"pnl_net": 1e308, "quantity": 1e-10},
+    ],
+)
+def test_a_trade_of_no_finite_figures_is_not_told(changes):
+    labeller = Labeller((EXTERNAL,))
+    feed(labeller, bar(1, *QUIET), answered(1))
+    assert feed(labeller, changed(**changes)) == []

@@ -267,7 +267,8 @@ def test_a_reset_warms_the_symbol_up_again(model):
 
 
 def test_progress_is_the_slowest_shard_of_the_strategies():
-    scorer = make_scorer()
+    house = StrategySettings(name="breakout")
+    scorer = Scorer((house, settings()), FEATURES, session("us_equity"))
     bars = random_bars(count=3)
     for bar in bars:
         scorer.step(bar)
@@ -275,6 +276,15 @@ def test_progress_is_the_slowest_shard_of_the_strategies():
     scorer.step(Progress("strategies", 0, 5, 1))
     scorer.step(Progress("strategies", 1, 9, 1))
     assert scorer.progress_ts == 5
+
+
+def test_strategies_that_nobody_configures_any_more_hold_no_watermark():
+    scorer = make_scorer()
+    bars = random_bars(count=3)
+    scorer.step(Progress("strategies", 0, 5, 1))
+    for bar in bars:
+        scorer.step(bar)
+    assert scorer.progress_ts == bars[1].ts
 
 
 def test_a_scorer_answers_only_for_the_symbols_it_owns():

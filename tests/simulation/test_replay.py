@@ -1,14 +1,18 @@
 """Replay, backtest and a second replay say the same, byte for byte."""
 
+import msgspec
 import pytest
 
+from engine.replay import ReplayDriver
 from models.signing import load_or_create_signing_key
 from streams.broker import EmbeddedBroker
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision
+from tests.engine.market import random_bars, signal_on
 from tests.models.tiny_model import tiny_artifact
 from tests.simulation.stage import (
+    ROLES,
     STRATEGIES,
     backtest,
     deploy,
@@ -82,3 +86,19 @@ async def test_two_replays_publish_the_same_bytes(key):
     ]
     assert said[0] == said[1]
     assert len(said[0]) > 10
+
+
+@pytest.mark.parametrize("delay_ns", [None, 0])
+async def test_replay_is_held_neither_by_repeated_times_nor_by_instants_without_bars(delay_ns):
+    bus = MemoryBus()
+    days = [[bar] for bar in random_bars(count=200)]
+    instants = []
+    for number, (bar,) in enumerate(days):
+        instants += [[bar], [msgspec.structs.replace(bar, symbol="BBB")]]
+        if number % 3 == 0:
+            instants.append([signal_on(bar, f"s{number}", "breakout", ts=bar.ts + 1)])
+    instants += [[signal_on(days[-1][0], "last", "breakout", ts=days[-1][0].ts + 2)]]
+    async with playing(roles_over([bus.handle() for _ in range(3)], (), STRATEGIES)):
+        driver = ReplayDriver(bus, roles=ROLES, run_id="gaps", stall_s=3.0, delay_ns=delay_ns)
+        counts = await driver.drive(instants)
+    assert (counts.bars, counts.signals) == (400, 68)

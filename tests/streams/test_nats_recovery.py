@@ -263,3 +263,39 @@ async def test_a_stream_that_is_deleted_ends_the_read(bus: NatsBus):
     await remove_all(bus.jetstream)
     with pytest.raises(BusError, match="gone"):
         await take(reader, 1)
+
+
+@pytest.mark.parametrize(
+    ("subject", "headers"),
+    [
+        (b"bars.1d.\xff\xfe", b""),
+        (b"bars.1d.A\x0bB", b""),
+        (b"bars.1d.A\x0cB", b"NATS/1.0\r\na: b\r\n\r\n"),
+        (b"bars.1d.A", b"N"),
+        (b"bars.1d.A", b"NATS/1.0"),
+        (b"bars.1d.A", b"NATS/1.0 \xff\xfe\r\nb\r\n\r\n"),
+        (b"bars.1d." + b"A" * 4_000, b""),
+    ],
+)
+async def test_a_reader_gets_past_whatever_a_server_passes_on(bus, mortal, subject, headers):
+    _, writer = await asyncio.open_connection("127.0.0.1", mortal.port)
+    sizes = b"%d %d" % (len(headers), len(headers) + 1) if headers else b"1"
+    verb = b"HPUB" if headers else b"PUB"
+    writer.write(b'CONNECT {"verbose":false,"headers":true}\r\n')
+    writer.write(b"%b %b %b\r\n%bx\r\n" % (verb, subject, sizes, headers))
+    await writer.drain()
+    await until_stored(bus, 1)
+    await bus.publish("bars.1d.AFTER", b"y")
+    subscription = await bus.read(INPUT)
+    messages: list[Message] = []
+    async with asyncio.timeout(PLENTY_S):
+        while len(messages) < 2:
+            messages += await subscription.next_batch(1)
+    assert [message.payload for message in messages] == [b"x", b"y"]
+    writer.close()
+
+
+async def until_stored(bus: NatsBus, seq: int) -> None:
+    async with asyncio.timeout(PLENTY_S):
+        while await bus.last_seq(INPUT) < seq:
+            await asyncio.sleep(0.01)

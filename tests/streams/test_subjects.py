@@ -108,3 +108,19 @@ def test_wildcards_match_as_a_regular_expression_of_tokens(
     expression += r"(\.[abc])+" if tail else ""
     subject = ".".join(path)
     assert matches(text, subject) == bool(re.fullmatch(expression, subject))
+
+
+@given(st.text(min_size=1, max_size=2_000))
+def test_a_dead_letter_of_any_subject_can_be_published(original: str):
+    letter = subjects.dead_letter(original)
+    assert check_subject(letter) == letter
+    assert letter.isascii()
+    assert matches(subjects.DLQ, letter)
+    assert len(letter) <= subjects.SUBJECT_CHARS_MAX
+
+
+def test_a_name_too_long_for_a_server_is_cut_to_a_token_of_its_own():
+    long, other = "\U0001f4a5" * 256, "\U0001f4a5" * 255
+    assert len(subjects.token(long)) == subjects.TOKEN_CHARS_MAX
+    assert subjects.token(long) != subjects.token(other)
+    assert len(subjects.scored(long, long)) < subjects.SUBJECT_CHARS_MAX

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from streams.columns import pack_bars, pack_signals
 from streams.errors import WireError
-from streams.events import Bar, Policy, Progress, Signal
+from streams.events import Bar, Expire, Policy, Progress, Signal
 from streams.validation import TS_MAX, check_bar, check_policy, check_signal, check_subject
 
 BAR = Bar("A", "1d", 1, 10.0, 12.0, 9.0, 11.0, 100.0)
@@ -118,7 +119,12 @@ def test_another_action_names_the_allowed_ones():
         ("bars.1d.A", BAR),
         ("signals.raw.s.A", SIGNAL),
         ("policy.s", Policy("s", "block", "", "")),
-        ("anything", Progress("scorer", 0, 1, 1)),
+        ("progress.scorer.0", Progress("scorer", 0, 1, 1)),
+        ("bars.1d._frame", pack_bars([BAR])),
+        ("bars.1d.A", pack_bars([BAR])),
+        ("signals.raw.s._frame", pack_signals([SIGNAL])),
+        ("signals.raw.s.A", pack_signals([SIGNAL])),
+        ("signals.expire.s.A", Expire("s", "A", "x")),
     ],
 )
 def test_a_payload_on_its_own_subject_passes(subject: str, event: object):
@@ -133,6 +139,11 @@ def test_a_payload_on_its_own_subject_passes(subject: str, event: object):
         ("signals.raw.other.A", SIGNAL),
         ("signals.raw.s.B", SIGNAL),
         ("policy.other", Policy("s", "block", "", "")),
+        ("bars.1d.B", pack_bars([BAR])),
+        ("bars.1h._frame", pack_bars([BAR])),
+        ("signals.raw.other._frame", pack_signals([SIGNAL])),
+        ("signals.expire.other.A", Expire("s", "A", "x")),
+        ("progress.scorer.1", Progress("scorer", 0, 1, 1)),
     ],
 )
 def test_a_payload_on_a_foreign_subject_is_refused(subject: str, event: object):
