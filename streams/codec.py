@@ -38,13 +38,18 @@ def decode(payload: bytes) -> Any:
     or `schema` (parses, but is not an event of the contract).
     """
     _check_size(payload)
-    decoder = _json_decoder if payload[0] in _JSON_START else _msgpack_decoder
+    decoder = _json_decoder if encoding_of(payload) == "json" else _msgpack_decoder
     try:
         return decoder.decode(payload)
     except msgspec.ValidationError as error:
         raise WireError("schema", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("unparseable", str(error)) from None
+
+
+def encoding_of(payload: bytes) -> Encoding:
+    """Return which encoding a payload is in, by its first byte."""
+    return "json" if payload and payload[0] in _JSON_START else "msgpack"
 
 
 def decode_loosely(payload: bytes) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def decode_loosely(payload: bytes) -> dict[str, Any]:
     """
     try:
         _check_size(payload)
-        is_json = payload[0] in _JSON_START
+        is_json = encoding_of(payload) == "json"
         value = (msgspec.json if is_json else msgspec.msgpack).decode(payload)
     except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}

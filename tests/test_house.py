@@ -54,7 +54,13 @@ RANDOM_TYPES = {"numpy.random.Generator", "numpy.random.BitGenerator"}
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 # The pure cores: no clock of any kind, no event loop, no sockets.
-SHELLS = ("engine/roles/", "engine/shell.py", "engine/replay.py")
+SHELLS = (
+    "engine/roles/",
+    "engine/replay.py",
+    "engine/rerun.py",
+    "engine/shell.py",
+    "engine/verifier.py",
+)
 
 
 def core_files() -> Iterator[str]:
