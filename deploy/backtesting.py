@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from deploy.config import RunSettings
+from deploy.first_models import start_with_first_models
 from deploy.scenario import Instant
 from deploy.state import StateDir
 from deploy.tally import Tally
-from engine.simulation import simulate
+from engine.simulation import Simulation
 from models.feature_set import load_feature_set
 from streams.events import Outcome, Scored, Signal
 from streams.session import session
@@ -18,12 +19,23 @@ Said = Signal | Scored | Outcome
 
 
 def backtest(
-    instants: Iterable[Instant], settings: RunSettings, hear: Callable[[Said], None]
+    instants: Iterable[Instant],
+    settings: RunSettings,
+    state: StateDir,
+    hear: Callable[[Said], None],
 ) -> None:
-    """Run history through strategies, scorer and labeller; `hear` is told all they say."""
+    """Run history through strategies, scorer and labeller; `hear` is told all they say.
+
+    The models of `ml.model_path` score from the first signal on.
+    """
     features, clock = load_feature_set(), session(settings.data.session)
-    for event in simulate(instants, settings.strategies, features, clock):
-        hear(event)
+    simulation = Simulation(settings.strategies, features, clock)
+    start_with_first_models(simulation.scorer, settings, state)
+    for instant in instants:
+        for event in instant:
+            for answer in simulation.step(event):
+                if isinstance(answer.event, Said):
+                    hear(answer.event)
 
 
 def collect(
@@ -47,6 +59,6 @@ def collect(
             if tally is not None:
                 tally.take(event)
 
-        backtest(instants, settings, hear)
+        backtest(instants, settings, state, hear)
         collector.flush()
         return sum(database.count(strategy.name) for strategy in settings.strategies) - before

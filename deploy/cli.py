@@ -3,11 +3,12 @@
 Every command is one file under `deploy/commands/`. Their modules are light, and import what they
 work with inside the command: a role's process must not load what it does not need.
 
-Exit status: 0 done; 1 ran, and the result is negative or it failed; 2 usage or input.
+Exit status: 0 done; 1 ran, and the result is negative, it failed or was stopped; 2 usage or input.
 """
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -18,10 +19,12 @@ from deploy.commands import backtest, demo, models, replay, run, status, strateg
 from streams.errors import AssayError, BrokerError, ConfigError, DataError
 
 OK, NEGATIVE, USAGE = 0, 1, 2
+STOPPED_BY_SIGNAL = 130
 DEBUG = "ASSAY_DEBUG"
 
 # Typer carries a copy of click of its own: its usage errors are found by inheritance.
 _UsageError: Any = typer.BadParameter.__mro__[1]
+_NO_ARGUMENTS = "NoArgsIsHelpError"
 
 app = typer.Typer(
     name="assay",
@@ -47,7 +50,10 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """Run the command line of this process."""
-    sys.exit(execute(sys.argv[1:]))
+    status = execute(sys.argv[1:])
+    # Everything is said: a Ctrl-C from here on would only spoil the exit status.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def execute(arguments: list[str]) -> int:
@@ -59,17 +65,20 @@ def execute(arguments: list[str]) -> int:
     try:
         # Exit is an exception when commands raise it, a return value when click does.
         result = app(args=arguments, prog_name="assay", standalone_mode=False)
-        return result if isinstance(result, int) else OK
+        return _ended(result if isinstance(result, int) else OK, as_json)
     except typer.Exit as stop:
-        return stop.exit_code
+        return _ended(stop.exit_code, as_json)
     except _UsageError as error:
+        if type(error).__name__ == _NO_ARGUMENTS:
+            # Its message is the help of the command, in lines.
+            sys.stderr.write(f"{error.format_message()}\n")
+            return USAGE
         return _complain(f"{error.format_message()} (assay --help lists commands)", USAGE, as_json)
     except (ConfigError, DataError, BrokerError) as error:
         return _complain(str(error), USAGE, as_json)
     except AssayError as error:
         return _complain(str(error), NEGATIVE, as_json)
     except (KeyboardInterrupt, typer.Abort, SystemExit):
-        # Typer turns Ctrl-C into an exit of its own.
         return _complain("stopped", NEGATIVE, as_json)
     except BrokenPipeError:
         # Whoever read our output has gone: nothing is left to say, not even at exit.
@@ -79,6 +88,11 @@ def execute(arguments: list[str]) -> int:
         hint = f"this is a defect of Assay; {DEBUG}=1 shows where"
         first_line = str(error).partition("\n")[0]
         return _complain(f"{type(error).__name__}: {first_line}; {hint}", NEGATIVE, as_json)
+
+
+def _ended(status: int, as_json: bool) -> int:
+    """Return the exit status of a command that ended by itself, or by a Ctrl-C told by typer."""
+    return _complain("stopped", NEGATIVE, as_json) if status == STOPPED_BY_SIGNAL else status
 
 
 def _complain(message: str, status: int, as_json: bool) -> int:

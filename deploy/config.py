@@ -134,17 +134,29 @@ def run_of(tree: dict[str, Any], origin: str) -> RunSettings:
     )
 
 
-def check_strategies(settings: RunSettings) -> None:
-    """Raise ConfigError for a strategy that does not exist or parameters it does not take.
+def check_run(settings: RunSettings) -> None:
+    """Raise ConfigError for a strategy or a learner that there is not, or parameters not taken.
 
     It loads the strategies' files, which the configuration alone does not.
     """
     from engine.strategy import load_strategy
+    from trainers.learner import check_learner
 
     for strategy in settings.strategies:
         if strategy.rule_name != EXTERNAL:
             path = f"strategies.{strategy.name}.params"
             load_strategy(strategy.rule_name).decode_params(strategy.params, path)
+    for learner in settings.train.learners:
+        check_learner(learner)
+
+
+def require_collecting(settings: RunSettings, command: str) -> None:
+    """Raise ConfigError where `command` needs samples and the run is not to collect any."""
+    if not settings.ml_data_collection.enabled:
+        raise ConfigError(
+            f"{command} collects training samples, and ml_data_collection.enabled was false: "
+            "set it to true"
+        )
 
 
 def _strategies(file: RunFile, tree: dict[str, Any], origin: str) -> tuple[StrategySettings, ...]:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from deploy.backtesting import collect
 from deploy.config import RunSettings
+from deploy.connection import connect
 from deploy.launch import role_commands, running_roles
 from deploy.live_view import LiveView
 from deploy.output import Output
@@ -27,8 +28,9 @@ from deploy.tally import Tally
 from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
 from streams import topology
-from streams.errors import BusError
+from streams.errors import BusError, ConfigError
 from streams.nats_bus import NatsBus
+from streams.provision import provision
 
 TRAINING_TIMEOUT_S = 300.0
 POLL_S = 0.05
@@ -48,6 +50,7 @@ async def demonstrate(
 ) -> Tally:
     """Run `scenario` over the broker at `url` and return what was counted."""
     cancel_on_signals()
+    await _require_empty(url)
     tally = Tally(tuple(s.name for s in settings.strategies), scenario.from_ts)
     commands = role_commands(ROLES, config, assignments, url, state)
     collecting = asyncio.create_task(asyncio.to_thread(_collect, scenario, settings, state))
@@ -66,6 +69,21 @@ async def demonstrate(
         collecting.cancel()
         await asyncio.gather(collecting, return_exceptions=True)
     return tally
+
+
+async def _require_empty(url: str) -> None:
+    """Raise ConfigError where the broker holds history: the report would mix it in."""
+    bus = await connect(url, "assay-demo")
+    try:
+        await provision(bus.jetstream)
+        count = await bus.last_seq(topology.INPUT)
+    finally:
+        await bus.close()
+    if count:
+        raise ConfigError(
+            f"assay demo needs a broker without history, and INPUT at {url} has held {count} "
+            "messages: choose another --state-dir, or none"
+        )
 
 
 async def _guarded(supervisor: Supervisor, work: "asyncio.Task[Any]") -> None:
@@ -149,11 +167,14 @@ def _show(view: LiveView, before: int, counts: ReplayCounts) -> None:
 
 
 def _parts(scenario: Scenario) -> Iterator[tuple[Sequence[Instant], int | None]]:
-    """Cut the replay at its scheduled retrains; the last part has none behind it."""
+    """Cut the replay at its scheduled retrains; the last part has none behind it.
+
+    A retrain that would come after the last instant is not due.
+    """
     begin = 0
     for retrain_ts in scenario.retrain_ts:
         end = bisect_left(scenario.replayed, retrain_ts, key=lambda instant: instant[0].ts)
-        if end > begin:
+        if begin < end < len(scenario.replayed):
             yield scenario.replayed[begin:end], retrain_ts
             begin = end
     yield scenario.replayed[begin:], None

@@ -190,7 +190,9 @@ def _decision(kind: str, deployment: Deployment) -> Decision:
 
 def _conclusion(tally: StrategyTally, area: Area) -> str:
     """Say in one sentence what the models were worth."""
-    if not any(kind == "deployed" for kind, _ in tally.deployments):
+    is_deployed = any(kind == "deployed" for kind, _ in tally.deployments)
+    # A model of ml.model_path speaks without a deployment.
+    if not (is_deployed or area.outcomes):
         return _without_model(tally)
     if tally.policy == "observe":
         return "the model in force lost its skill: strategy runs in observe"

@@ -10,8 +10,12 @@ from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key
 from streams.broker import EmbeddedBroker
+from streams.errors import BrokerError, ConfigError
 from streams.nats_bus import NatsBus
 from streams.provision import provision
+
+# The server's own words.
+PORT_TAKEN = "address already in use"
 
 
 @contextmanager
@@ -20,12 +24,23 @@ def broker_url(nats: str | None, state: StateDir, port: int = 0) -> Iterator[str
     if nats is not None:
         yield nats
         return
-    with EmbeddedBroker.start(state.root, port=port) as broker:
+    with _embedded(state, port) as broker:
         state.write_url(broker.url)
         try:
             yield broker.url
         finally:
             state.forget_url()
+
+
+def _embedded(state: StateDir, port: int) -> EmbeddedBroker:
+    try:
+        return EmbeddedBroker.start(state.root, port=port)
+    except BrokerError as error:
+        if PORT_TAKEN not in str(error):
+            raise
+        raise ConfigError(
+            f"--port {port} is in use by another program: choose another, or 0 for a free one"
+        ) from None
 
 
 def role_commands(

@@ -4,17 +4,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from deploy.report import short_version
 from deploy.tally import Tally
 
 REFRESHES_PER_S = 4
 PLAIN_EVERY_S = 5.0
 EVENTS_SHOWN = 8
+BAR_WIDTH = 28
 
 
 class LiveView:
@@ -41,7 +44,8 @@ class LiveView:
         self._told_shown = 0
         self._progress = Progress(
             TextColumn("replay"),
-            BarColumn(bar_width=None),
+            # Not the full width: a ^C behind it would break the line and spoil the picture.
+            BarColumn(bar_width=BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("instants, ETA"),
             TimeRemainingColumn(),
@@ -78,7 +82,8 @@ class LiveView:
         """Return the view of this moment."""
         tally = self._tally
         head = Text(
-            f"{_day(tally.event_ts)}   {tally.bars:,} bars, {self._rate():,.0f} bars/s", "bold"
+            f"{_day(tally.event_ts)}   {tally.bars:,} bars, {tally.bars_per_second():,.0f} bars/s",
+            "bold",
         )
         events = [
             Text(f"{_day(told.ts)} {told.strategy}: {told.text}")
@@ -87,19 +92,18 @@ class LiveView:
         return Group(head, self._table(), *events, self._progress)
 
     def _table(self) -> Table:
-        table = Table()
-        table.add_column("strategy")
-        for name in ("signals", "accepted", "rejected", "outcomes"):
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+        table.add_column("strategy", overflow="fold")
+        for name in ("signals", "accepted", "outcomes"):
             table.add_column(name, justify="right")
         for name in ("model in force", "drift"):
-            table.add_column(name)
+            table.add_column(name, overflow="fold")
         for name, tally in self._tally.strategies.items():
-            model = tally.in_force or "none"
+            model = short_version(name, tally.in_force) or "none"
             table.add_row(
                 name,
                 str(tally.signals),
                 str(tally.accepted),
-                str(tally.rejected),
                 str(len(tally.outcomes)),
                 f"{model} ({tally.policy})" if tally.policy else model,
                 _drift(tally.drift_level, tally.drift_statistic, tally.drift_threshold),
@@ -120,12 +124,9 @@ class LiveView:
         )
         line = (
             f"{_day(tally.event_ts)} {self._done}/{self._total} instants, "
-            f"{self._rate():,.0f} bars/s; {counts}; ETA {self._eta_s():.0f} s"
+            f"{tally.bars_per_second():,.0f} bars/s; {counts}; ETA {self._eta_s():.0f} s"
         )
         self._console.print(line, markup=False)
-
-    def _rate(self) -> float:
-        return self._tally.bars / max(self._now_s() - self._started_s, 1e-3)
 
     def _eta_s(self) -> float:
         if not self._done:
@@ -134,7 +135,10 @@ class LiveView:
 
 
 def _drift(level: str, statistic: float, threshold: float) -> str:
-    return f"{level} {statistic:.3g} of {threshold:.3g}" if level else "quiet"
+    """Say the level, and how much of the alarm's threshold has been reached."""
+    if not level:
+        return "quiet"
+    return f"{level} {statistic / threshold:.0%}" if threshold > 0 else level
 
 
 def _day(ts: int) -> str:

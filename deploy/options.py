@@ -11,19 +11,22 @@ from deploy.state import DEFAULT_STATE_DIR, StateDir
 from streams.errors import ConfigError
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="Run file (YAML), here or bundled.")
+    Path, typer.Option("--config", "-c", help="Run file (YAML), here or bundled.", metavar="FILE")
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a key, a.b=c; may be repeated.", metavar="A.B=C"),
 ]
 StateOption = Annotated[
-    Path, typer.Option("--state-dir", help="Where broker, keys, logs and samples are kept.")
+    Path,
+    typer.Option("--state-dir", help="Where broker, keys, logs and samples are.", metavar="DIR"),
 ]
 NatsOption = Annotated[
     str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
 ]
-PortOption = Annotated[int, typer.Option("--port", help="Port of the embedded broker; 0: any.")]
+PortOption = Annotated[
+    int, typer.Option("--port", help="Port of the embedded broker; 0: any.", metavar="PORT")
+]
 WithoutOption = Annotated[
     list[str] | None,
     typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),

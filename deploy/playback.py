@@ -15,8 +15,8 @@ from deploy.role_runtime import cancel_on_signals
 from deploy.tally import Tally
 from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
-from streams.events import Bar
-from streams.source import bar_frames
+from streams.events import Bar, Signal
+from streams.source import market_instants
 
 DAY_NS = 86_400_000_000_000
 
@@ -63,11 +63,11 @@ async def play(
     return Played(counts.instants, counts.bars, time.monotonic() - started_s)
 
 
-def _instants(sources: Sequence[DataSettings]) -> Iterator[list[Bar]]:
+def _instants(sources: Sequence[DataSettings]) -> Iterator[list[Bar | Signal]]:
     """Yield the instants of several sources as one history."""
-    frames = [bar_frames(source.source_settings()) for source in sources]
-    current: list[Bar] = []
-    for frame in heapq.merge(*frames, key=lambda bars: bars[0].ts):
+    frames = [market_instants(source.source_settings()) for source in sources]
+    current: list[Bar | Signal] = []
+    for frame in heapq.merge(*frames, key=lambda events: events[0].ts):
         if current and frame[0].ts != current[0].ts:
             yield current
             current = []

@@ -10,7 +10,7 @@ from rich.text import Text
 from deploy.figures import Area, Cohort, Decision, FlipFigures, RunFigures, StrategyFigures
 
 REASONS = {
-    "better": "better than null and champion",
+    "better": "better than null and what was in force",
     "not_inferior_after_drift": "better than null, as good as a champion that drifted",
     "not_better_than_null": "not better than the null model",
     "not_better_than_champion": "not better than the champion",
@@ -27,11 +27,11 @@ def report_of(figures: RunFigures, title: str) -> RenderableType:
     lines = [f"{strategy.strategy}: {strategy.conclusion}" for strategy in figures.strategies]
     if figures.flip is not None:
         lines += _flip(figures.flip)
-    lines.append(_performance(figures))
+    lines += _performance(figures)
     parts: list[RenderableType] = [_strategies(figures, title)]
-    if any(strategy.models for strategy in figures.strategies):
-        parts.append(_models(figures))
-    return Group(*parts, *map(Text, lines))
+    parts += [_models(strategy) for strategy in figures.strategies if strategy.models]
+    spaced = [part for table in parts for part in (table, Text(""))]
+    return Group(*spaced, *map(Text, lines))
 
 
 def _flip(flip: FlipFigures) -> list[str]:
@@ -49,73 +49,73 @@ def _flip(flip: FlipFigures) -> list[str]:
     ]
 
 
-def _strategies(figures: RunFigures, title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("strategy", overflow="fold")
-    for name in (
-        "signals",
-        "accepted",
-        "hit rate\nall",
-        "hit rate\naccepted",
-        "mean R\nall",
-        "mean R\naccepted",
-        "AUC ± SE\n(0.5: no skill)",
-        "drift\nalarms",
-    ):
-        table.add_column(name, justify="right")
-    for strategy in figures.strategies:
-        table.add_row(*_row(strategy))
-    return table
-
-
-def _row(figures: StrategyFigures) -> tuple[str, ...]:
-    every, accepted = figures.all, figures.accepted_only
-    return (
-        figures.strategy,
-        str(figures.signals),
-        str(figures.accepted),
-        _hit_rate(every),
-        _hit_rate(accepted),
-        _mean_r(every),
-        _mean_r(accepted),
-        _area(figures.area),
-        str(figures.drift_detected),
+def _table(title: str) -> Table:
+    """Return a table that is narrow enough for 80 columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
     )
 
 
-def _models(figures: RunFigures) -> Table:
-    title = "models, and why each came into force or not (p: of being no better)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in ("version", "from", "decision", "why"):
-        table.add_column(name, overflow="fold", ratio=1 if name == "why" else None)
-    for name in ("trained\non", "judged\non", "AUC\nthere", "p vs\nnull", "p vs\nchampion"):
+def _strategies(figures: RunFigures, title: str) -> Table:
+    """Return a line for all signals of each strategy and, below it, one for the accepted."""
+    table = _table(title)
+    table.add_column("strategy", overflow="fold")
+    table.add_column("")
+    for name in ("signals", "hit\nrate", "mean R", "AUC ± SE\n(0.5: no skill)", "drift\nalarms"):
         table.add_column(name, justify="right")
     for strategy in figures.strategies:
-        for decision in strategy.models:
-            table.add_row(*_model_row(strategy.strategy, decision))
-        if not strategy.models:
-            table.add_row(f"{strategy.strategy}: none", "", "none trained")
+        every, accepted = strategy.all, strategy.accepted_only
+        table.add_row(
+            strategy.strategy,
+            "all",
+            str(strategy.signals),
+            _hit_rate(every),
+            _mean_r(every),
+            _area(strategy.area),
+            str(strategy.drift_detected),
+        )
+        table.add_row(
+            "", "accepted", str(strategy.accepted), _hit_rate(accepted), _mean_r(accepted)
+        )
+    return table
+
+
+def _models(strategy: StrategyFigures) -> Table:
+    table = _table(f"models of {strategy.strategy} (p: of being no better)")
+    table.add_column("model")
+    table.add_column("from")
+    table.add_column("decision, and why", overflow="fold")
+    for name in ("trained,\njudged on", "AUC\nthere", "p vs\nnull", "p vs\nchampion"):
+        table.add_column(name, justify="right")
+    for decision in strategy.models:
+        table.add_row(*_model_row(strategy.strategy, decision))
     return table
 
 
 def _model_row(strategy: str, decision: Decision) -> tuple[str, ...]:
-    is_named = decision.version.startswith(strategy)
     return (
-        decision.version if is_named else f"{strategy}: {decision.version or 'none'}",
+        short_version(strategy, decision.version) or "none",
         _day(decision.effective_ts),
-        decision.decision,
-        in_words(decision.why),
+        f"{decision.decision}: {in_words(decision.why)}",
+        ", ".join(
+            _number(decision.verdict.get(key), ".0f")
+            for key in ("training_samples", "gate_outcomes")
+        ),
         *(
-            _number(decision.verdict.get(key), form)
-            for key, form in (
-                ("training_samples", ".0f"),
-                ("gate_outcomes", ".0f"),
-                ("gate_auc", ".3f"),
-                ("p_value_vs_null", ".3f"),
-                ("p_value_vs_champion", ".3f"),
-            )
+            _number(decision.verdict.get(key), ".3f")
+            for key in ("gate_auc", "p_value_vs_null", "p_value_vs_champion")
         ),
     )
+
+
+def short_version(strategy: str, version: str) -> str:
+    """Return a model's version without its strategy's name: the start of its digest."""
+    return version.removeprefix(f"{strategy}-")
 
 
 def in_words(reason: str) -> str:
@@ -127,17 +127,18 @@ def _number(value: object, form: str) -> str:
     return format(value, form) if isinstance(value, int | float) else "-"
 
 
-def _performance(figures: RunFigures) -> str:
+def _performance(figures: RunFigures) -> list[str]:
     text = f"{figures.bars:,} bars"
     if figures.bars_per_second:
         text += f" at {figures.bars_per_second:,.0f} bars/s, pauses left out"
     if figures.latency_us_p50 is None or figures.latency_us_p99 is None:
-        return text
-    return (
-        f"{text}; raw signal to answer p50 {figures.latency_us_p50 / 1000:.2f} ms, "
+        return [text]
+    return [
+        text,
+        f"raw signal to answer: p50 {figures.latency_us_p50 / 1000:.2f} ms, "
         f"p99 {figures.latency_us_p99 / 1000:.2f} ms over {figures.signals_timed:,} signals, "
-        "by the broker's clock"
-    )
+        "by the broker's clock",
+    ]
 
 
 def _hit_rate(cohort: Cohort) -> str:

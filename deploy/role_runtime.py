@@ -74,8 +74,7 @@ def run_role(
     follows_parent: bool = False,
 ) -> None:
     """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end."""
-    if role not in ROLES:
-        raise ConfigError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
+    check_role(role)
     if not 0 <= shard < shards:
         raise ConfigError(f"--shard must be in 0..{shards - 1}, was {shard}")
     _log_to_stderr(role)
@@ -97,6 +96,12 @@ def run_role(
             await bus.close()
 
     run_loop(main())
+
+
+def check_role(role: str) -> None:
+    """Raise ConfigError unless there is such a role."""
+    if role not in ROLES:
+        raise ConfigError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
 
 
 async def _run_logged(role: Role, stop: asyncio.Event) -> None:

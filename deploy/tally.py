@@ -65,7 +65,6 @@ class StrategyTally:
 
     signals: int = 0
     accepted: int = 0
-    rejected: int = 0
     invalid: int = 0
     in_force: str = ""
     policy: str = ""
@@ -169,7 +168,6 @@ class Tally:
             return
         tally.signals += 1
         tally.accepted += answer.accepted
-        tally.rejected += not answer.accepted
         tally.modes.add(answer.mode)
         if message.time_ns:
             self._time(answer.signal_id, self._answered_ns, self._asked_ns, message.time_ns, -1)

@@ -8,6 +8,7 @@ import msgspec
 from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.output import Output
+from deploy.report import in_words
 from deploy.requests import request_training
 from deploy.role_runtime import cancel_on_signals, run_loop
 from deploy.state import StateDir
@@ -133,5 +134,7 @@ def _say(result: Trained, output: Output) -> None:
     )
     what = f"{result.version} passed the gate" if result.promoted else "no model passed the gate"
     where = f", written to {result.path}" if result.path else ""
-    output.say(f"{result.strategy}: {what} ({result.why}){where}")
+    output.say(f"{result.strategy}: {what} ({in_words(result.why)}){where}")
     output.say(f"    {figures}")
+    if result.why == "too_few_samples":
+        output.say("    --accumulate makes samples of history, assay up of what it answers")

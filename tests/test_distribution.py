@@ -77,6 +77,6 @@ def test_wheel_holds_the_packages_and_their_data_and_nothing_else(wheel: Path):
 def test_wheel_gives_the_command_and_the_licence(wheel: Path):
     archive = zipfile.ZipFile(wheel)
     [entry_points] = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
-    assert "assay = deploy.cli:main" in archive.read(entry_points).decode()
+    assert "assay = deploy.program:main" in archive.read(entry_points).decode()
     [licence] = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     assert b"Apache License" in archive.read(licence)

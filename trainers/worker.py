@@ -49,7 +49,8 @@ class RetrainWorker:
 
     `feature_names` are the market features that the scorers serve. `folder` holds the jobs'
     files, `database_path` the samples. `signer` vouches for new models, whose public key is
-    trusted beside `trusted_keys`. Raises ConfigError for a learner that is not known.
+    trusted beside `trusted_keys`. Without `collects` nothing is added to the samples that are
+    there. Raises ConfigError for a learner that is not known.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class RetrainWorker:
         folder: Path,
         signer: SigningKey,
         trusted_keys: Sequence[str] = (),
+        collects: bool = True,
         shard: int = 0,
         job_command: Sequence[str] = COMMAND,
         on_ready: Callable[[], None] = lambda: None,
@@ -71,6 +73,7 @@ class RetrainWorker:
             check_learner(learner)
         self._bus = bus
         self._shard = shard
+        self._collects = collects
         self._database_path = database_path
         self._on_ready = on_ready
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
@@ -97,7 +100,7 @@ class RetrainWorker:
         with FeatureDatabase(self._database_path) as database:
             for names in self._names.values():
                 database.register_names(names)
-            collecting = Collecting(self._bus, Collector(database))
+            collecting = Collecting(self._bus, Collector(database)) if self._collects else None
             vouching = Vouching(self._bus, queue, self._shard)
 
             async def take() -> None:
@@ -109,13 +112,18 @@ class RetrainWorker:
             async def until_stopped() -> None:
                 await stop.wait()
 
+            work = [vouching.run(), take(), until_stopped()]
+            if collecting is not None:
+                work.append(collecting.run())
             self._on_ready()
             try:
-                await run_together(collecting.run(), vouching.run(), take(), until_stopped())
+                await run_together(*work)
             finally:
                 await queue.close()
 
-    async def _handle(self, work: Work, collecting: Collecting, database: FeatureDatabase) -> None:
+    async def _handle(
+        self, work: Work, collecting: Collecting | None, database: FeatureDatabase
+    ) -> None:
         request = await self._read(work)
         if request is None:
             await work.done()
@@ -135,7 +143,7 @@ class RetrainWorker:
         self,
         request: Retrain,
         deliveries: int,
-        collecting: Collecting,
+        collecting: Collecting | None,
         database: FeatureDatabase,
     ) -> None:
         decision = await self._ledger.find(request.request_id)
@@ -150,10 +158,11 @@ class RetrainWorker:
         self,
         request: Retrain,
         deliveries: int,
-        collecting: Collecting,
+        collecting: Collecting | None,
         database: FeatureDatabase,
     ) -> Decision:
-        await collecting.catch_up()
+        if collecting is not None:
+            await collecting.catch_up()
         cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
         try:
             if deliveries > DELIVERIES_MAX:

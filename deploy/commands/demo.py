@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.config import check_strategies, load_run
+from deploy.config import check_run, load_run, require_collecting
 from deploy.launch import broker_url
 from deploy.options import JsonOption, NatsOption, PortOption, SetOption
 from deploy.output import Output
@@ -31,7 +31,7 @@ def demo(
     scenario: Annotated[ScenarioName, typer.Option(help="Which demo.")] = ScenarioName.REAL,
     state_dir: Annotated[
         Path | None,
-        typer.Option("--state-dir", help="Keep broker, samples and logs here; else temporary."),
+        typer.Option("--state-dir", help="An empty folder to keep all in; else temporary."),
     ] = None,
     assignments: SetOption = None,
     nats: NatsOption = None,
@@ -52,7 +52,8 @@ def demo(
     output = Output(as_json=as_json)
     config = config_of(scenario.value)
     settings = load_run(config, assignments or ())
-    check_strategies(settings)
+    check_run(settings)
+    require_collecting(settings, "assay demo")
     from deploy.demonstration import demonstrate
 
     loaded = importlib.import_module(f"deploy.scenarios.{scenario.value}").load(settings)

@@ -33,7 +33,7 @@ def list_models(
     for model in models:
         output.say(f"{model.scope}: {model.version} ({model.digest[:12]})")
     if not models:
-        output.say("no model is in force: every signal passes through")
+        output.say("no model is in force")
     output.document({"models": models})
 
 

@@ -14,7 +14,7 @@ from deploy.options import (
     StateOption,
     url_of,
 )
-from deploy.role_runtime import ROLES, run_role
+from deploy.role_runtime import ROLES, check_role, run_role
 from deploy.state import StateDir
 
 
@@ -34,8 +34,9 @@ def run(
 
     It says `ready ROLE` on standard output when it works; its log goes to standard error.
 
-    Example: assay run scorer --nats nats://127.0.0.1:4222 --config configs/quickstart.yaml
+    Example: assay run scorer --nats nats://127.0.0.1:4222 --config quickstart
     """
+    check_role(role)
     state = StateDir(state_dir)
     settings = load_run(config, assignments or ())
     state.make()

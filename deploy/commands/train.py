@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.config import RunSettings, check_strategies, load_run
+from deploy.config import RunSettings, check_run, load_run, require_collecting
 from deploy.options import (
     DEFAULT_STATE,
     ConfigOption,
@@ -45,7 +45,9 @@ def train(
         raise ConfigError("choose what to do: --accumulate, --train, or both")
     output = Output(as_json=as_json)
     settings = load_run(config, assignments or ())
-    check_strategies(settings)
+    check_run(settings)
+    if accumulate:
+        require_collecting(settings, "--accumulate")
     state = StateDir(state_dir.resolve())
     state.make()
     result: dict[str, object] = {}
@@ -67,9 +69,9 @@ def train(
 
 def _accumulate(settings: RunSettings, state: StateDir, output: Output) -> int:
     from deploy.backtesting import collect
-    from streams.source import bar_frames
+    from streams.source import market_instants
 
-    added = collect(bar_frames(settings.data.source_settings()), settings, state)
+    added = collect(market_instants(settings.data.source_settings()), settings, state)
     path = state.database(settings.ml_data_collection.db_path)
     output.say(f"{added} new training samples in {path}")
     return added

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.config import check_strategies, load_run
+from deploy.config import check_run, load_run
 from deploy.launch import broker_url, role_commands, running_roles
 from deploy.options import (
     DEFAULT_CONFIG,
@@ -36,11 +36,11 @@ def up(
     Prints where the broker listens, and `ready` when every role works. A role that crashes is
     started again.
 
-    Example: assay up --port 4222 --state-dir .assay --config configs/quickstart.yaml
+    Example: assay up --port 4222 --state-dir .assay --config quickstart
     """
     output = Output(as_json=as_json)
     settings = load_run(config, assignments or ())
-    check_strategies(settings)
+    check_run(settings)
     roles = roles_but(without or ())
     state = StateDir(state_dir.resolve())
     state.make()

@@ -19,5 +19,6 @@ def build(context: RoleContext) -> RetrainWorker:
         folder=state.jobs,
         signer=ensure_signing_key(state),
         trusted_keys=settings.trusted_keys,
+        collects=settings.ml_data_collection.enabled,
         on_ready=context.on_ready,
     )

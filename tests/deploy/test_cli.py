@@ -1,12 +1,14 @@
 """The command line: help with an example everywhere, exit codes, errors of one line."""
 
 import json
+import socket
 from pathlib import Path
 
 import msgspec
 import pytest
 import typer.main
 
+from deploy import program
 from deploy.cli import app, execute
 from tests.deploy.running import assay
 
@@ -27,6 +29,12 @@ def all_commands() -> dict[str, object]:
 
 
 COMMANDS = all_commands()
+UNCOLLECTED = ("--set", "ml_data_collection.enabled=false")
+NO_MODEL = (
+    *("--set", "strategies.0.ml.model_path=nope"),
+    *("--set", f"trusted_keys=[{'a' * 64}]"),
+    *UNCOLLECTED,
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -54,6 +62,14 @@ def test_every_command_that_ends_speaks_json(name: str):
         (["replay", "--bars", "x.txt", "--nats", "nats://127.0.0.1:1"], "ending in .csv, .parquet"),
         (["status", "--state-dir", "/nowhere"], "no broker is known"),
         (["demo", "--scenario", "other"], "'other' is not one of 'real', 'flip'"),
+        (["run", "nobody"], "role must be one of strategies, scorer"),
+        (["demo", *UNCOLLECTED], "assay demo collects training samples"),
+        (
+            ["train", "--accumulate", "--config", "quickstart", *UNCOLLECTED],
+            "--accumulate collects",
+        ),
+        (["up", "--set", "train.learners=[nosuch]"], "learner 'nosuch' is not known"),
+        (["backtest", "--config", "quickstart", *NO_MODEL], "ml.model_path nope cannot be used"),
     ],
 )
 def test_wrong_usage_exits_2_with_one_line(
@@ -70,6 +86,56 @@ def test_wrong_usage_exits_2_with_one_line(
 def test_a_wrong_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert execute(["up", "--port", "99999", "--state-dir", str(tmp_path)]) == 2
     assert "port must be in [0, 65535], was 99999" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert execute(["up", "--port", str(port), "--state-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"assay: --port {port} is in use by another program: choose another, or 0 for a free one\n"
+    )
+
+
+@pytest.mark.parametrize("group", ["", "models", "strategies"])
+def test_without_a_command_the_help_is_shown_in_lines(
+    group: str, capsys: pytest.CaptureFixture[str]
+):
+    assert execute(group.split()) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"Usage: assay {group}".rstrip())
+    assert "Commands:" in lines
+
+
+@pytest.mark.parametrize("ending", [typer.Exit(130), KeyboardInterrupt(), 130])
+def test_a_ctrl_c_is_told_and_exits_1(
+    ending: BaseException | int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def interrupted(*_: object, **__: object) -> int:
+        if isinstance(ending, BaseException):
+            raise ending
+        return ending
+
+    monkeypatch.setattr("deploy.cli.app", interrupted)
+    assert execute(["status", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "assay: stopped\n"
+    assert json.loads(captured.out) == {"error": "stopped", "exit_code": 1}
+
+
+def test_a_ctrl_c_while_the_program_loads_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def interrupted(name: str, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.__import__", interrupted)
+    with pytest.raises(SystemExit, match="1"):
+        program.main()
+    monkeypatch.undo()
+    assert capsys.readouterr().err == "assay: stopped\n"
 
 
 def test_an_error_is_the_json_document_too(capsys: pytest.CaptureFixture[str]):

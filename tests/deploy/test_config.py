@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.config import BUNDLED, check_strategies, load_run
+from deploy.config import BUNDLED, check_run, load_run
 from streams.errors import ConfigError
 
 BUNDLED_NAMES = sorted(path.name for path in BUNDLED.glob("*.yaml"))
@@ -19,7 +19,7 @@ def written(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("name", BUNDLED_NAMES)
 def test_bundled_configurations_work_as_they_stand(name: str):
     settings = load_run(Path("configs") / name, environment={})
-    check_strategies(settings)
+    check_run(settings)
     assert settings.strategies
 
 
@@ -91,7 +91,7 @@ def test_an_error_says_what_was_wrong_and_where(tmp_path: Path, text: str, messa
 def test_unknown_parameters_of_a_strategy_name_the_known_ones(tmp_path: Path):
     file = written(tmp_path, "strategy: breakout\nparams: {exit_mma: 20}\n")
     with pytest.raises(ConfigError, match=r"exit_mma is not a known key.*did you mean exit_ma\?"):
-        check_strategies(load_run(file, environment={}))
+        check_run(load_run(file, environment={}))
 
 
 def test_set_overrides_any_key():

@@ -47,6 +47,22 @@ def test_without_a_terminal_it_writes_a_line_now_and_then_and_each_event_once():
     assert "\x1b" not in written(console)
 
 
+def test_it_fits_into_80_columns_and_leaves_room_for_a_ctrl_c():
+    name = "rsi2_mean_reversion"
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    tally = Tally((name,))
+    tally.strategies[name].in_force = f"{name}-0123456789ab"
+    tally.take(Drift(name, None, "detected", "ranking", "slope", 2e4, 1e4, 10, 1, 1e4, "m", 1))
+    view = LiveView(tally, 1600, console)
+    view.update(800)
+    console.print(view.render())
+    lines = written(console).splitlines()
+    [row] = [line for line in lines if line.startswith(name)]
+    assert row.split() == [name, "0", "0", "0", "0123456789ab", "detected", "200%"]
+    [progress] = [line for line in lines if line.startswith("replay")]
+    assert len(progress.rstrip()) < 76
+
+
 @pytest.mark.parametrize("level", ["warning", "detected"])
 def test_in_a_terminal_it_draws_strategies_models_drift_and_progress(level: str):
     console, tally = console_of(terminal=True), Tally(("alpha",))
@@ -57,8 +73,8 @@ def test_in_a_terminal_it_draws_strategies_models_drift_and_progress(level: str)
         view.update(5)
         console.print(view.render())
     text = written(console)
-    assert "alpha-1 (observe)" in text
-    assert f"{level} 5e+03 of 1e+04" in text
+    assert "1 (observe)" in text
+    assert f"{level} 50%" in text
     assert "5/10" in text
 
 

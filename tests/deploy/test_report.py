@@ -96,8 +96,8 @@ def tally_of(events: Iterable[tuple[str, Event, int]], from_ts: int = 0) -> Tall
     return tally
 
 
-def text_of(tally: Tally, truth: Truth | None = None) -> str:
-    console = Console(file=io.StringIO(), width=140, highlight=False)
+def text_of(tally: Tally, truth: Truth | None = None, width: int = 140) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(report_of(figures_of(tally, truth), "a title"))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -220,8 +220,33 @@ def test_a_reversal_without_an_alarm_is_said():
     assert "no alarm was raised" in text_of(tally_of([]), truth)
 
 
+def test_the_tables_fit_into_80_columns_without_a_word_lost():
+    name = "rsi2_mean_reversion"
+    tally = Tally((name,))
+    for n in range(40):
+        tally.take(msgspec.structs.replace(answer(n), strategy=name))
+        tally.take(msgspec.structs.replace(outcome(n, n % 2), strategy=name))
+    version = f"{name}-0123456789ab"
+    figures = {"training_samples": 1234.0, "gate_outcomes": 1234.0, "gate_auc": 0.5}
+    kept = deployment(version, ts_of(0), "not_inferior_after_drift", **figures)
+    kept = msgspec.structs.replace(kept, strategy=name)
+    tally.step(Message("models.kept.x", codec.encode(kept), seq=1, time_ns=1))
+    text = text_of(tally, width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for word in (name, "accepted", "0123456789ab", "1234, 1234", "0.500 ± ", "champion"):
+        assert word in text
+
+
+def test_a_model_that_was_given_by_its_file_is_judged_without_a_deployment():
+    answers = [("x", outcome(n, y=n % 2, probability=0.4 + 0.2 * (n % 2)), 1) for n in range(50)]
+    noise = [("x", outcome(n, y=n % 2, probability=0.5), 1) for n in range(50, 60)]
+    text = text_of(tally_of([*answers, *noise]))
+    assert "the probabilities rank outcomes" in text
+
+
 def test_an_unknown_reason_is_still_readable():
-    assert in_words("better") == "better than null and champion"
+    assert in_words("better") == "better than null and what was in force"
     assert in_words("job_failed: out of memory") == "job failed: out of memory"
 
 
