@@ -19,6 +19,7 @@ from streams.bus import Bus, Message
 from streams.clock import Clock
 from streams.errors import BusError, ModelRefused, WireError
 from streams.events import Deployment, Event, Expire
+from streams.headers import id_part
 
 ROLE = "scorer"
 EXPIRE_AFTER_S = 30.0
@@ -84,7 +85,8 @@ class ScorerRole(Shell):
                 signal = waiting[signal_id]
                 event = Expire(signal.strategy, signal.symbol, signal_id)
                 subject = subjects.expire(signal.strategy, signal.symbol)
-                await self.bus.publish(subject, codec.encode(event), msg_id=f"expire:{signal_id}")
+                expire_id = f"expire:{id_part(signal_id)}"
+                await self.bus.publish(subject, codec.encode(event), msg_id=expire_id)
                 self._waiting_since[signal_id] = now_ns
 
     async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:

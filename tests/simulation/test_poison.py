@@ -20,7 +20,7 @@ from streams import codec, topology
 from streams.bus import HEADER_ERROR, HEADER_ID, HEADER_ORIGIN_SEQ, HEADER_ORIGIN_STREAM
 from streams.columns import pack_bars, pack_signals
 from streams.errors import WireError
-from streams.events import Deployment, Event, Policy, Scored
+from streams.events import Deployment, Event, Outcome, Policy, Scored
 from streams.headers import clean, id_part
 from streams.limits import MESSAGE_BYTES_MAX
 from streams.memory_bus import MemoryBus
@@ -229,3 +229,31 @@ async def test_what_cannot_be_honoured_is_one_letter_of_its_own_bytes(
     assert letter.headers[HEADER_ID].endswith(":1:letter")
     assert [one.signal_id for one in said] == rejected
     assert {one.accepted for one in said} <= {False}
+
+
+@pytest.mark.parametrize("signal_id", ["waits for nobody", "\x00\n\U0001f4a5", "x" * 256])
+async def test_any_signal_id_can_expire_and_can_be_labelled(signal_id):
+    bus = MemoryBus()
+    strategies, scorer, labeller = roles_over([bus.handle() for _ in range(3)], (), STRATEGIES)
+    scorer._expire_after_ns = 0
+    bars = random_bars("ES 12-26", 4)
+    waits = signal_on(random_bars("NOBODY", 1)[0], signal_id)
+    await bus.publish("signals.raw.alpha.NOBODY", codec.encode(waits))
+    async with playing([strategies, scorer, labeller]), asyncio.timeout(20):
+        while await bus.last_seq(topology.SCORED) < 1:
+            await asyncio.sleep(0.01)
+        for bar in bars:
+            await bus.publish("bars.1d.ES%2012-26", codec.encode(bar))
+        made = signal_on(bars[0], f"{signal_id[:-1]}!", stop=bars[0].close * 0.999)
+        await bus.publish("signals.raw.alpha.ES%2012-26", codec.encode(made))
+        while not await outcomes_of(bus):
+            await asyncio.sleep(0.01)
+    said = [codec.decode(m.payload) for m in await messages(bus, topology.SCORED)]
+    first = next(one for one in said if isinstance(one, Scored))
+    assert (first.signal_id, first.reasons) == (signal_id, ("no_bar",))
+    assert [one.signal_id for one in await outcomes_of(bus)] == [made.signal_id]
+
+
+async def outcomes_of(bus) -> list[Outcome]:
+    found = [codec.decode(m.payload) for m in await messages(bus, topology.OUTCOMES)]
+    return [event for event in found if isinstance(event, Outcome)]
