@@ -84,6 +84,8 @@ def execute(arguments: list[str]) -> int:
         # Whoever read our output has gone: nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        return _complain(f"the system refused: {error} ({DEBUG}=1 shows where)", NEGATIVE, as_json)
     except Exception as error:
         hint = f"this is a defect of Assay; {DEBUG}=1 shows where"
         first_line = str(error).partition("\n")[0]

@@ -199,13 +199,13 @@ def _conclusion(tally: StrategyTally, area: Area) -> str:
     if area.auc is None or area.standard_error is None:
         return "a model scored, and there are too few outcomes to judge it"
     if area.standard_error == 0.0:
-        return "no skill shown in this replay: the model gave every signal the same probability"
+        return "no skill shown in this run: the model gave every signal the same probability"
     distance = (area.auc - 0.5) / area.standard_error
     if distance >= SURE_ERRORS:
         return f"the probabilities rank outcomes: AUC is {distance:.1f} SE above 0.5"
     if distance <= -SURE_ERRORS:
         return f"the probabilities mislead: AUC is {-distance:.1f} SE below 0.5"
-    return f"no skill shown in this replay: AUC is within {abs(distance):.1f} SE of 0.5"
+    return f"no skill shown in this run: AUC is within {abs(distance):.1f} SE of 0.5"
 
 
 def _without_model(tally: StrategyTally) -> str:

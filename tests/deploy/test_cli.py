@@ -161,6 +161,19 @@ def test_a_defect_is_told_in_one_line_and_its_place_on_request(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_what_the_system_refuses_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/kernels")
+
+    monkeypatch.setattr("deploy.cli.app", refused)
+    assert execute(["status"]) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("assay: the system refused: [Errno 13] Permission denied: '/kernels'")
+    assert "defect" not in line
+
+
 def test_strategies_are_listed_with_parameters_and_ranges(capsys: pytest.CaptureFixture[str]):
     assert execute(["strategies", "list", "--json"]) == 0
     document = msgspec.json.decode(capsys.readouterr().out.splitlines()[-1])
