@@ -5,6 +5,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from nats.errors import Error as NatsError
 
 from streams.broker_binary import check_version, parse_version
 from streams.bus import KeyEntry, Subscription, WorkQueue
+from streams.direct_client import DirectClient
 from streams.errors import BrokerError, BusError
 from streams.headers import clean
 from streams.jetstream import JetStream
@@ -21,11 +23,10 @@ from streams.limits import (
     SENDS_IN_FLIGHT_MAX,
     WORK_ACK_WAIT_S,
 )
-from streams.nats_client import PatientClient
 from streams.nats_plain import PlainSubscription
 from streams.nats_queue import NatsWorkQueue
 from streams.nats_store import NatsStore
-from streams.publisher import Publisher
+from streams.publisher import Publisher, Settled
 from streams.pull_loop import PullLoop
 from streams.wildcard import check_subject
 
@@ -36,6 +37,7 @@ PINGS_UNANSWERED_MAX = 2
 ERRORS_KEPT_MAX = 64
 FAILURES_KEPT_MAX = 64
 FLUSH_TIMEOUT_S = 120.0
+SUBJECTS_KNOWN_MAX = 65_536
 
 logger = logging.getLogger(__name__)
 _REFUSED = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
@@ -64,7 +66,7 @@ class NatsBus:
         self.reconnects = 0
         self._name = name
         self._ack_wait_s = ack_wait_s
-        self._connection: Client = PatientClient()
+        self._connection = DirectClient()
         self._jetstream = JetStream(self._connection)
         self._publisher = Publisher(self._connection, self._why)
         self._store = NatsStore(self._connection.jetstream(), self._jetstream)
@@ -134,7 +136,17 @@ class NatsBus:
         With a `msg_id` it is tried again, under that id, for GIVE_UP_S seconds; without one a
         lost acknowledgement raises BusError, for the message may be stored.
         """
-        stored = await self._submit(subject, payload, msg_id, headers)
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def settled(seq: int, error: BusError | None) -> None:
+            if stored.done():
+                return
+            if error is None:
+                stored.set_result(seq)
+            else:
+                stored.set_exception(error)
+
+        await self._submit(subject, payload, msg_id, headers, settled)
         return await stored
 
     async def send(
@@ -155,13 +167,13 @@ class NatsBus:
         self._sending += 1
         self._sending_bytes += size
         try:
-            stored = await self._submit(subject, payload, msg_id, headers)
+            await self._submit(
+                subject, payload, msg_id, headers, lambda seq, error: self._sent(size, error)
+            )
         except BusError as error:
             self._sent(size, error)
             if self._closed:
                 raise
-            return
-        stored.add_done_callback(lambda future: self._sent(size, _error_of(future)))
 
     async def flush(self) -> None:
         """Return when everything sent is acknowledged; raises BusError for what was not."""
@@ -292,8 +304,13 @@ class NatsBus:
         await self._publisher.open()
 
     async def _submit(
-        self, subject: str, payload: bytes, msg_id: str | None, extra: Mapping[str, str] | None
-    ) -> "asyncio.Future[int]":
+        self,
+        subject: str,
+        payload: bytes,
+        msg_id: str | None,
+        extra: Mapping[str, str] | None,
+        settled: Settled,
+    ) -> None:
         _check(subject)
         self._check_open()
         headers = clean(extra, msg_id)
@@ -306,7 +323,7 @@ class NatsBus:
                 f"the message for {subject!r} has {size} bytes, "
                 f"at most {self._connection.max_payload}"
             )
-        return await self._publisher.submit(subject, payload, headers)
+        await self._publisher.submit(subject, payload, headers, settled)
 
     def _sent(self, size: int, error: BaseException | None) -> None:
         self._sending -= 1
@@ -367,17 +384,12 @@ class NatsBus:
             reader.end(f"the server ended the connection for good{self._why()}")
 
 
+@lru_cache(maxsize=SUBJECTS_KNOWN_MAX)
 def _check(subject: str) -> None:
     try:
         check_subject(subject)
     except ValueError as error:
         raise BusError(str(error)) from None
-
-
-def _error_of(future: "asyncio.Future[int]") -> BaseException | None:
-    if future.cancelled():
-        return BusError("cancelled")
-    return future.exception()
 
 
 def _without_secrets(text: str) -> str:

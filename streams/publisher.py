@@ -8,14 +8,13 @@ sent again in order, and the stream drops what it already has.
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from streams.bus import HEADER_ID
+from streams.direct_client import DirectClient
 from streams.errors import BusError
 from streams.waiting import wait_until_set
 
@@ -25,6 +24,10 @@ NO_STREAM_GRACE_S = 3.0
 TICK_S = 0.25
 ATTEMPTS_MAX = 100
 _TEMPORARILY_UNAVAILABLE = 10008
+
+
+Settled = Callable[[int, BusError | None], None]
+"""Told once what became of a message: its stream sequence, or 0 and why it was not stored."""
 
 
 class _ApiError(msgspec.Struct):
@@ -39,9 +42,9 @@ class _PubAck(msgspec.Struct):
 
 
 class Sent:
-    """One message on its way: `stored` becomes its stream sequence, or the BusError."""
+    """One message on its way; `settled` is told what becomes of it."""
 
-    __slots__ = ("attempts", "begun_at", "headers", "payload", "sent_at", "stored", "subject")
+    __slots__ = ("attempts", "begun_at", "headers", "payload", "sent_at", "settled", "subject")
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Sent:
         payload: bytes,
         headers: dict[str, str] | None,
         now: float,
-        stored: "asyncio.Future[int]",
+        settled: Settled,
     ) -> None:
         self.subject = subject
         self.payload = payload
@@ -57,7 +60,7 @@ class Sent:
         self.begun_at = now
         self.sent_at = now
         self.attempts = 0
-        self.stored = stored
+        self.settled = settled
 
     @property
     def repeatable(self) -> bool:
@@ -68,7 +71,7 @@ class Sent:
 class Publisher:
     """Keeps what is unacknowledged, by token, in the order in which it was given."""
 
-    def __init__(self, connection: Client, why: Callable[[], str]) -> None:
+    def __init__(self, connection: DirectClient, why: Callable[[], str]) -> None:
         self._connection = connection
         self._why = why
         self._loop = asyncio.get_running_loop()
@@ -89,21 +92,18 @@ class Publisher:
     async def open(self) -> None:
         """Listen for acknowledgements."""
         self._inbox = self._connection.new_inbox() + "."
-        await self._connection.subscribe(
-            self._inbox + "*", cb=self._on_ack, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        await self._connection.listen(self._inbox + "*", self._on_ack)
         self._keeper = asyncio.create_task(self._keep())
 
     async def submit(
-        self, subject: str, payload: bytes, headers: dict[str, str] | None
-    ) -> "asyncio.Future[int]":
-        """Send a message behind all earlier ones; the future is its stream sequence."""
+        self, subject: str, payload: bytes, headers: dict[str, str] | None, settled: Settled
+    ) -> None:
+        """Send a message behind all earlier ones; `settled` is told what becomes of it."""
         token = format(next(self._tokens), "x")
-        sent = Sent(subject, payload, headers, self._loop.time(), self._loop.create_future())
+        sent = Sent(subject, payload, headers, self._loop.time(), settled)
         self._pending[token] = sent
         if self._online and self._connection.is_connected:
             await self._write(token, sent)
-        return sent.stored
 
     def offline(self) -> None:
         """Hold everything back: the connection is gone."""
@@ -137,18 +137,18 @@ class Publisher:
         sent.attempts += 1
         sent.sent_at = self._loop.time()
         try:
-            await self._connection.publish(
-                sent.subject, sent.payload, reply=self._inbox + token, headers=sent.headers
+            await self._connection.write(
+                sent.subject, sent.payload, self._inbox + token, sent.headers
             )
         except NatsError as error:
             self._fail(token, BusError(f"publishing on {sent.subject!r} failed: {error}"))
 
-    async def _on_ack(self, message: Msg) -> None:
-        token = message.subject[len(self._inbox) :]
+    def _on_ack(self, subject: str, reply: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        token = subject[len(self._inbox) :]
         sent = self._pending.get(token)
         if sent is None:
             return
-        if not message.data:
+        if not payload:
             # Nobody listens on the subject. Right after a reconnect the streams may only be
             # on their way, and nothing was stored: the keeper tries again.
             if self._loop.time() - self._reconnected_at < NO_STREAM_GRACE_S:
@@ -156,11 +156,10 @@ class Publisher:
             else:
                 self._fail(token, BusError(f"no stream takes the subject {sent.subject!r}"))
             return
-        ack = self._decode(message.data)
+        ack = self._decode(payload)
         if ack.error is None:
             del self._pending[token]
-            if not sent.stored.done():
-                sent.stored.set_result(ack.seq)
+            sent.settled(ack.seq, None)
         elif ack.error.err_code != _TEMPORARILY_UNAVAILABLE:
             reason = f"{ack.error.description} (error {ack.error.err_code})"
             self._fail(token, BusError(f"{sent.subject!r} was not stored: {reason}"))
@@ -220,5 +219,5 @@ class Publisher:
 
     def _fail(self, token: str, error: BusError) -> None:
         sent = self._pending.pop(token, None)
-        if sent is not None and not sent.stored.done():
-            sent.stored.set_exception(error)
+        if sent is not None:
+            sent.settled(0, error)

@@ -10,16 +10,16 @@ server lost the consumer, or when it fell silent. The reader sees neither gap no
 import asyncio
 import itertools
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error as NatsError
 
 from streams.buffer import Buffer
 from streams.bus import Message
+from streams.direct_client import DirectClient
 from streams.errors import BusError
 from streams.jetstream import JetStream, JetStreamError
 from streams.waiting import wait_until_set
@@ -46,7 +46,7 @@ class PullLoop:
 
     def __init__(
         self,
-        connection: Client,
+        connection: DirectClient,
         jetstream: JetStream,
         stream: str,
         start_seq: int,
@@ -65,6 +65,7 @@ class PullLoop:
         self._inbox = connection.new_inbox()
         self._subscription: NatsSubscription | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._incarnation = ""
         self._consumer = ""
         self._delivered = 0
@@ -81,9 +82,7 @@ class PullLoop:
     async def open(self) -> None:
         """Make the consumer and ask for messages. Raises BusError."""
         self._incarnation = (await self._jetstream.stream_state(self._stream)).incarnation
-        self._subscription = await self._connection.subscribe(
-            self._inbox + ".*", cb=self._on_message, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        self._subscription = await self._connection.listen(self._inbox + ".*", self._on_message)
         await self._make_consumer()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -108,12 +107,13 @@ class PullLoop:
             return
         self._closed = True
         self._buffer.wake()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        for task in (self._keeper, self._asking):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._connection.is_closed or self._subscription is None:
             return
-        await self._subscription.unsubscribe()
+        await self._connection.unlisten(self._subscription)
         if self._connection.is_connected:
             await self._jetstream.forget_consumer(self._stream, self._consumer)
 
@@ -173,19 +173,20 @@ class PullLoop:
                 "idle_heartbeat": int(HEARTBEAT_S * _NS),
             }
             try:
-                await self._connection.publish(
+                await self._connection.write(
                     self._jetstream.next_subject(self._stream, self._consumer),
                     msgspec.json.encode(body),
-                    reply=self._reply,
+                    self._reply,
                 )
             except NatsError:
                 self._broken.set()
                 return
 
-    async def _on_message(self, message: Msg) -> None:
-        reply = message.reply
+    def _on_message(
+        self, subject: str, reply: str, payload: bytes, headers: Mapping[str, str]
+    ) -> None:
         if not reply:
-            await self._on_status(message)
+            self._on_status(subject, headers)
             return
         # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>,
         # with domain and account behind ACK on some servers: counted from the end up to them.
@@ -209,23 +210,14 @@ class PullLoop:
         seq = int(tokens[base + 3])
         self._next_seq = seq + 1
         self._heard_at = self._loop.time()
-        self._buffer.add(
-            Message(
-                message.subject,
-                message.data,
-                seq,
-                int(tokens[base + 5]),
-                message.headers or {},
-            )
-        )
+        self._buffer.add(Message(subject, payload, seq, int(tokens[base + 5]), headers))
         self._wanted -= 1
         if self._wanted <= PULL_AGAIN_AT:
-            await self._request_more()
+            self._ask_soon()
 
-    async def _on_status(self, message: Msg) -> None:
-        if message.subject != self._reply:
+    def _on_status(self, subject: str, headers: Mapping[str, str]) -> None:
+        if subject != self._reply:
             return
-        headers = message.headers or {}
         self._heard_at = self._loop.time()
         if headers.get("Status") == "100":
             self._check_heartbeat(headers)
@@ -236,9 +228,14 @@ class PullLoop:
             self._broken.set()
             return
         self._wanted -= int(left)
-        await self._request_more()
+        self._ask_soon()
 
-    def _check_heartbeat(self, headers: dict[str, str]) -> None:
+    def _ask_soon(self) -> None:
+        """Let a task ask for more: whoever hears a message does not wait for anything."""
+        if not self._closed and (self._asking is None or self._asking.done()):
+            self._asking = self._loop.create_task(self._request_more())
+
+    def _check_heartbeat(self, headers: Mapping[str, str]) -> None:
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self._delivered:
             self._broken.set()

@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from nats.aio.msg import Msg
 
 from streams import publisher
 from streams.broker import EmbeddedBroker
@@ -210,13 +210,13 @@ async def test_a_message_lost_on_the_way_is_fetched_again(
     bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ):
     deliver = PullLoop._on_message
-    dropped: list[str] = []
+    dropped: list[bytes] = []
 
-    async def lossy(self: PullLoop, message: Msg) -> None:
-        if message.data in (b"700", b"1999") and message.data not in dropped:
-            dropped.append(message.data)
+    def lossy(self: PullLoop, subject: str, reply: str, payload: bytes, headers: Any) -> None:
+        if payload in (b"700", b"1999") and payload not in dropped:
+            dropped.append(payload)
             return
-        await deliver(self, message)
+        deliver(self, subject, reply, payload, headers)
 
     monkeypatch.setattr(PullLoop, "_on_message", lossy)
     for number in range(2000):
