@@ -31,6 +31,7 @@ from streams import topology
 from streams.errors import BusError, ConfigError
 from streams.nats_bus import NatsBus
 from streams.provision import provision
+from streams.waiting import end_tasks
 
 TRAINING_TIMEOUT_S = 300.0
 POLL_S = 0.05
@@ -95,9 +96,7 @@ async def _guarded(supervisor: Supervisor, work: "asyncio.Task[Any]") -> None:
             await watching_roles
         await work
     finally:
-        for task in (work, watching_roles):
-            task.cancel()
-        await asyncio.gather(work, watching_roles, return_exceptions=True)
+        await end_tasks((work, watching_roles))
 
 
 def _collect(scenario: Scenario, settings: RunSettings, state: StateDir) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.role_process import RoleProcess
 from streams.errors import AssayError
+from streams.waiting import end_tasks
 
 READY_TIMEOUT_S = 120.0
 RESTARTS_MAX = 8
@@ -72,9 +73,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop every role, each by its own pid."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await end_tasks(self._keepers)
         self._keepers.clear()
         processes = self.processes.values()
         listened = await asyncio.gather(*(process.stop() for process in processes))

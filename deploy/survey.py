@@ -6,9 +6,10 @@ import msgspec
 
 from deploy.connection import connect
 from deploy.model_shelf import ModelLine, model_lines
-from streams import codec, subjects, topology
+from streams import subjects, topology
 from streams.bus import Bus
 from streams.events import Progress
+from streams.intake import event_of
 from streams.nats_bus import NatsBus
 
 # How far back a role's last watermark is looked for.
@@ -72,8 +73,9 @@ async def _roles(bus: Bus) -> tuple[RoleLine, ...]:
         try:
             while batch := await subscription.next_batch(READ_TIMEOUT_S):
                 for message in batch:
-                    progress: Progress = codec.decode(message.payload)
-                    newest[progress.role, progress.shard] = progress
+                    progress = event_of(message)
+                    if isinstance(progress, Progress):
+                        newest[progress.role, progress.shard] = progress
                 if batch[-1].seq >= last:
                     break
         finally:

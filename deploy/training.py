@@ -17,10 +17,11 @@ from engine.settings import StrategySettings
 from models.artifact import Artifact, save_artifact
 from models.feature_set import load_feature_set
 from models.vector import vector_names
-from streams import codec, subjects
+from streams import subjects
 from streams.clock import SystemClock
 from streams.errors import BusError
 from streams.events import Deployment, Retrain
+from streams.intake import event_of
 from trainers.feature_database import FeatureDatabase
 from trainers.training import train_candidate
 
@@ -108,8 +109,8 @@ async def _ask(settings: RunSettings, url: str) -> list[Trained]:
             while waiting:
                 for subscription in heard:
                     for message in await subscription.next_batch(WAIT_S):
-                        answer: Deployment = codec.decode(message.payload)
-                        if answer.request_id in waiting:
+                        answer = event_of(message)
+                        if isinstance(answer, Deployment) and answer.request_id in waiting:
                             waiting.discard(answer.request_id)
                             results.append(_answered(answer, message.subject))
         return results

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from deploy.tally import STREAMS_WATCHED, Tally
 from streams import subjects
 from streams.bus import Bus, Subscription
+from streams.waiting import end_tasks
 
 WAIT_S = 0.25
 
@@ -21,9 +22,7 @@ async def watching(bus: Bus, tally: Tally) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         for subscription in subscriptions:
             await subscription.close()
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.bar_book import AS_OF_BARS_MAX
-from engine.shell import event_of
 from streams import codec, subjects, topology
 from streams.bus import Bus, Subscription
 from streams.columns import pack_bars
 from streams.errors import BusError
 from streams.events import Bar, Progress, Signal
-from streams.waiting import wait_until_set
+from streams.intake import event_of
+from streams.waiting import end_tasks, wait_until_set
 
 WINDOW_INSTANTS = AS_OF_BARS_MAX // 2
 FRAME_BARS_MAX = 4_096
@@ -127,9 +127,7 @@ class ReplayDriver:
             await self._bus.flush()
             await self._drain()
         finally:
-            for task, _ in readers:
-                task.cancel()
-            await asyncio.gather(*(task for task, _ in readers), return_exceptions=True)
+            await end_tasks(task for task, _ in readers)
             for _, subscription in readers:
                 await subscription.close()
         return self.counts

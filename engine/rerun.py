@@ -12,12 +12,13 @@ from engine.answer import Answer
 from engine.roles.labeller import ANSWERS_FEED, BARS_FEED, LabellerRole
 from engine.roles.scorer import ScorerRole
 from engine.scorer import Scorer
-from engine.shell import Shell, event_of
+from engine.shell import Shell
 from engine.verification import Said
 from streams import subjects, topology
 from streams.bus import Message
 from streams.errors import WireError
 from streams.events import Bar, Bars, Deployment, Event, Outcome, Progress, Scored, Signal
+from streams.intake import event_of
 
 _EVENT_OF_STREAM: dict[str, type[Event]] = {
     topology.INPUT: Signal,

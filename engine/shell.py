@@ -33,8 +33,8 @@ from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 from streams.headers import id_part
-from streams.validation import check_arrival, check_subject
-from streams.waiting import wait_until_set
+from streams.intake import event_of
+from streams.waiting import end_tasks, wait_until_set
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
@@ -126,9 +126,7 @@ class Shell:
                         pump.result()
                 await self._turn()
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await end_tasks(pumps)
             for subscription in subscriptions:
                 await subscription.close()
             await self.bus.flush()
@@ -297,17 +295,6 @@ class _Inlet:
             if batch:
                 self.messages += batch
                 self._arrived.set()
-
-
-def event_of(message: Message) -> Event | WireError:
-    """Return the event that a message of a stream carries, or why it carries none."""
-    try:
-        event: Event = codec.decode(message.payload)
-        check_subject(message.subject, event)
-        check_arrival(event, message.time_ns)
-    except WireError as error:
-        return error
-    return event
 
 
 def _letter(message: Message, answer: Answer) -> Answer:

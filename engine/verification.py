@@ -13,12 +13,13 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from engine.payload_difference import FieldDifference, field_differences
-from engine.shell import HEADER_ROLE, INDEX_STRIDE, event_of
+from engine.shell import HEADER_ROLE, INDEX_STRIDE
 from engine.verdict import Difference, Span, StreamFigures, Verdict
 from streams import codec, topology
 from streams.bus import HEADER_ID, Message
 from streams.errors import WireError
 from streams.events import Event, Progress, Scored
+from streams.intake import event_of
 
 DIFFERENCES_TOLD_MAX = 100
 ROLE_OF = {

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from streams.waiting import end_tasks
+
 
 async def run_together(*works: Coroutine[Any, Any, None]) -> None:
     """Run `works` until one of them ends, then cancel the rest; raises what that one raised.
@@ -14,8 +16,6 @@ async def run_together(*works: Coroutine[Any, Any, None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
     for task in done:
         task.result()

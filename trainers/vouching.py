@@ -10,6 +10,7 @@ import asyncio
 from streams import codec, subjects, topology
 from streams.bus import Bus, WorkQueue
 from streams.events import Progress
+from streams.intake import event_of
 
 ROLE = "trainer"
 DRIFT_ROLE = "drift"
@@ -33,8 +34,9 @@ class Vouching:
         try:
             while True:
                 for message in await subscription.next_batch(POLL_S):
-                    event: Progress = codec.decode(message.payload)
-                    self._seen[event.shard] = event
+                    event = event_of(message)
+                    if isinstance(event, Progress):
+                        self._seen[event.shard] = event
                 await self._say()
         finally:
             await subscription.close()

@@ -21,6 +21,7 @@ from streams import codec, subjects, topology
 from streams.bus import HEADER_ERROR, Bus, Work
 from streams.errors import ModelError, WireError
 from streams.events import Retrain
+from streams.waiting import end_tasks
 from trainers.collecting import Collecting
 from trainers.collector import Collector
 from trainers.decider import Decider
@@ -136,8 +137,7 @@ class RetrainWorker:
             await work.retry(0.0)
             raise
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            await end_tasks((beating,))
 
     async def _answer(
         self,
