@@ -14,12 +14,26 @@ ASK_AGAIN_S = 2.0
 
 
 async def end_tasks(tasks: Iterable["asyncio.Future[Any]"]) -> None:
-    """Cancel `tasks`, again and again, until every one has ended; raises nothing of theirs."""
-    left = {task for task in tasks if not task.done()}
+    """Cancel `tasks`, again and again, until every one has ended; raises nothing of theirs.
+
+    Cancelled itself meanwhile, it asks them at once, and leaves when they have ended.
+    """
+    every = list(tasks)
+    left = {task for task in every if not task.done()}
+    was_cancelled = False
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=ASK_AGAIN_S)
+        try:
+            await asyncio.wait(left, timeout=ASK_AGAIN_S)
+        except asyncio.CancelledError:
+            was_cancelled = True
+        left = {task for task in left if not task.done()}
+    for task in every:
+        if not task.cancelled():
+            task.exception()
+    if was_cancelled:
+        raise asyncio.CancelledError
 
 
 async def wait_until_set(event: asyncio.Event, timeout_s: float) -> bool:

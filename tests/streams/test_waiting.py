@@ -34,3 +34,27 @@ async def test_a_task_that_swallows_its_cancellation_ends_all_the_same(monkeypat
 
 async def test_ending_nothing_is_nothing():
     await end_tasks(())
+
+
+async def test_who_is_told_to_stop_while_ending_tasks_still_sees_them_end():
+    ended = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            try:
+                await asyncio.sleep(0.05)
+            finally:
+                ended.set()
+
+    child = asyncio.create_task(slow())
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(end_tasks((child,)))
+    await asyncio.sleep(0.01)
+    ending.cancel()
+    done, _ = await asyncio.wait((ending,), timeout=5)
+    assert done == {ending}
+    assert ending.cancelled()
+    assert ended.is_set()
+    assert child.done()
