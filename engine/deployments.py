@@ -11,6 +11,7 @@ from models.onnx_session import Model
 from streams.events import Deployment
 
 DEPLOYMENTS_KEPT = 8
+SCOPES_MAX = 10_000
 
 
 class InForce(NamedTuple):
@@ -26,6 +27,11 @@ class Deployments:
 
     def __init__(self) -> None:
         self._by_scope: dict[tuple[str, str | None], deque[InForce]] = {}
+
+    def has_room(self, deployment: Deployment) -> bool:
+        """Whether the scope of `deployment` is known, or one more can be kept."""
+        scope = (deployment.strategy, deployment.symbol)
+        return scope in self._by_scope or len(self._by_scope) < SCOPES_MAX
 
     def add(self, deployment: Deployment, model: Model | None) -> None:
         """Record a deployment that was read from INPUT and verified."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.answer import Answer
 from engine.bar_book import BarBook, Series
-from engine.deployments import Deployments, InForce
+from engine.deployments import SCOPES_MAX, Deployments, InForce
 from engine.feature_rows import FeatureRows
 from engine.policies import Policies
 from engine.refusals import Unread, dead_letter, unread_signals
@@ -138,6 +138,11 @@ class Scorer:
             return [dead_letter(subject, deployment, detail)]
         if isinstance(model, ModelRefused):
             return [dead_letter(subject, deployment, f"model_refused: {model}")]
+        if not self._deployments.has_room(deployment):
+            detail = (
+                f"scope_limit: more than {SCOPES_MAX} scopes, this one is {deployment.symbol!r}"
+            )
+            return [dead_letter(subject, deployment, detail)]
         if not settings.ml.pinned:
             self._deployments.add(deployment, model)
         return []

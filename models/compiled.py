@@ -22,14 +22,29 @@ from types import ModuleType
 import numba
 import numpy as np
 
+from streams.errors import ConfigError
+
 
 def cache_folder() -> Path:
-    """Return the folder of composed kernels, made with mode 0700."""
+    """Return the folder of composed kernels, made with mode 0700.
+
+    Raises ConfigError if it cannot be.
+    """
     root = os.environ.get("ASSAY_CACHE_DIR")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = (Path(root) if root else base / "assay") / "kernels"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(_unwritable(folder, error)) from None
     return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return (
+        f"compiled kernels cannot be kept in {folder}: {error.strerror}; set ASSAY_CACHE_DIR to "
+        "a folder that can be written"
+    )
 
 
 def load_compiled(name: str, source: str, drawn_from: Iterable[ModuleType]) -> ModuleType:
@@ -43,7 +58,10 @@ def load_compiled(name: str, source: str, drawn_from: Iterable[ModuleType]) -> M
         return sys.modules[module_name]
     path = cache_folder() / f"{module_name}.py"
     if not path.exists() or path.read_text() != source:
-        _write_whole(path, source)
+        try:
+            _write_whole(path, source)
+        except OSError as error:
+            raise ConfigError(_unwritable(path.parent, error)) from None
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import the composed kernel {path}")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine import deployments
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
 from models.feature_set import load_feature_set
@@ -201,6 +202,15 @@ def test_the_null_model_silences_the_one_before(model):
     scorer.deploy(deployment(), model)
     scorer.deploy(Deployment("alpha", None, "null", "", 0, "v1", {}), None)
     assert scorer.step(signal_on(bars[-1]))[0].event.reasons == ("no_model",)
+
+
+def test_scopes_are_bounded_and_the_known_ones_go_on(model, monkeypatch):
+    monkeypatch.setattr(deployments, "SCOPES_MAX", 1)
+    scorer = make_scorer()
+    assert scorer.deploy(deployment("wide"), model) == []
+    (letter,) = scorer.deploy(deployment("narrow", symbol="AAA"), model)
+    assert letter.error.startswith("scope_limit:")
+    assert scorer.deploy(deployment("wider"), model) == []
 
 
 def test_a_refused_model_is_a_dead_letter_and_the_old_one_keeps_scoring(model):
