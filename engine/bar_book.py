@@ -4,6 +4,8 @@ A series is a (symbol, interval). It keeps its last AS_OF_BARS_MAX bars, so that
 honoured as of the bar it names, however late it arrives.
 """
 
+from array import array
+from bisect import bisect_left
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +16,7 @@ from streams.events import Bar, Reset
 
 AS_OF_BARS_MAX = 128
 SERIES_MAX = 100_000
+_WIDTH = 5
 
 T = TypeVar("T", bound=np.generic)
 
@@ -27,7 +30,7 @@ class Series:
     ring position, or with WAITS, TOO_LATE or NO_BAR.
     """
 
-    __slots__ = ("_positions", "_ts", "_values", "count", "last_ts", "slot")
+    __slots__ = ("_ts", "_values", "count", "last_ts", "slot")
 
     WAITS = _WAITS
     TOO_LATE = _TOO_LATE
@@ -35,50 +38,61 @@ class Series:
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
+        # Flat arrays: six kilobytes a series, where tuples and a dict would take forty.
+        self._ts = array("q", bytes(8 * AS_OF_BARS_MAX))
+        self._values = array("d", bytes(8 * AS_OF_BARS_MAX * _WIDTH))
         self.clear()
 
     def clear(self) -> None:
         """Forget every bar."""
         self.count = 0
         self.last_ts = 0
-        self._ts = [0] * AS_OF_BARS_MAX
-        self._values: list[tuple[float, ...]] = [()] * AS_OF_BARS_MAX
-        self._positions: dict[int, int] = {}
 
     @property
     def newest(self) -> int:
         """The ring position of the newest bar."""
         return (self.count - 1) % AS_OF_BARS_MAX
 
-    def append(self, bar: Bar, values: tuple[float, ...]) -> None:
+    def append(self, bar: Bar) -> None:
         """Store the next bar; the oldest of a full ring goes."""
         position = self.count % AS_OF_BARS_MAX
-        if self.count >= AS_OF_BARS_MAX:
-            del self._positions[self._ts[position]]
         self._ts[position] = bar.ts
-        self._values[position] = values
-        self._positions[bar.ts] = position
+        start = position * _WIDTH
+        self._values[start : start + _WIDTH] = array(
+            "d", (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        )
         self.count += 1
         self.last_ts = bar.ts
 
-    def values_at(self, ts: int) -> tuple[float, ...] | None:
-        """Return (open, high, low, close, volume) of the bar that closed at `ts`, if kept."""
-        position = self._positions.get(ts)
-        return None if position is None else self._values[position]
+    def holds(self, bar: Bar) -> bool:
+        """Whether the bar that closed at `bar.ts` is kept, and is the same."""
+        position = self.position_of(bar.ts)
+        if position < 0:
+            return False
+        start = position * _WIDTH
+        kept = tuple(self._values[start : start + _WIDTH])
+        return kept == (bar.open, bar.high, bar.low, bar.close, bar.volume)
 
     def position_of(self, ts: int) -> int:
         """Return the ring position of the bar that closed at `ts`.
 
         WAITS: it lies ahead. TOO_LATE: it is older than the ring. NO_BAR: there is none.
         """
-        position = self._positions.get(ts)
-        if position is not None:
-            return position
-        if ts > self.last_ts:
+        if ts > self.last_ts or not self.count:
             return _WAITS
-        is_full = self.count > AS_OF_BARS_MAX
-        oldest = self._ts[self.count % AS_OF_BARS_MAX] if is_full else 0
-        return _TOO_LATE if ts < oldest else _NO_BAR
+        if ts == self.last_ts:
+            return self.newest
+        low, high = 0, self.count
+        if self.count > AS_OF_BARS_MAX:
+            oldest = self.count % AS_OF_BARS_MAX
+            if ts < self._ts[oldest]:
+                return _TOO_LATE
+            # Time runs from the oldest to the end of the ring, then on from its start.
+            in_older_part = oldest == 0 or ts < self._ts[0]
+            low, high = (oldest, AS_OF_BARS_MAX) if in_older_part else (0, oldest)
+        position = bisect_left(self._ts, ts, low, high)
+        is_kept = position < high and self._ts[position] == ts
+        return position if is_kept else _NO_BAR
 
 
 class BarBook:
@@ -112,16 +126,15 @@ class BarBook:
         series = self._series.get(key)
         if series is None:
             series = self._open(key)
-        values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
         if bar.ts <= series.last_ts:
-            if series.values_at(bar.ts) == values:
+            if series.holds(bar):
                 return False
             raise WireError(
                 "correction",
                 f"bar of {bar.symbol} {bar.interval} at {bar.ts} differs from what is known, or "
                 f"is older; the last is at {series.last_ts}: publish bars.reset to re-warm",
             )
-        series.append(bar, values)
+        series.append(bar)
         if bar.ts > self.newest_ts:
             self.complete_ts = self.newest_ts
             self.newest_ts = bar.ts
