@@ -7,6 +7,7 @@
     ├── BusError           the bus did not do what was asked
     │   ├── BrokerError    the NATS server cannot be found, started or trusted
     │   └── ConflictError  a compare-and-set lost: somebody else wrote first
+    ├── MarkError          an engine's marks cannot be kept
     └── ModelError         a model cannot be trained, stored or loaded
         └── ModelRefused   a model does not verify; the old one stays in force
 
@@ -49,6 +50,10 @@ class BrokerError(BusError):
 
 class ConflictError(BusError):
     """A compare-and-set lost: the key holds another revision than the one expected."""
+
+
+class MarkError(AssayError):
+    """An engine's marks cannot be read or written, or are held by another process."""
 
 
 class ModelError(AssayError):

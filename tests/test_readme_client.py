@@ -1,4 +1,4 @@
-"""The client of the README, run as it stands, against a real broker and the real scorer."""
+"""The clients of the README, run as they stand, against a real broker and the real scorer."""
 
 import asyncio
 import contextlib
@@ -27,38 +27,56 @@ async def answer_input(bus: Bus) -> None:
     """What the scorer's role does, without its shell."""
     settings = load_run(ROOT / "configs" / "quickstart.yaml", environment={})
     scorer = Scorer(settings.strategies, load_feature_set(), session(settings.data.session))
+    incarnation = await bus.incarnation(topology.INPUT)
     reading = await bus.read(topology.INPUT)
     while True:
         for message in await reading.next_batch(timeout_s=1.0):
-            for answer in scorer.step(codec.decode(message.payload)):
-                await bus.publish(answer.subject, codec.encode(answer.event))
+            for index, answer in enumerate(scorer.step(codec.decode(message.payload))):
+                answer_id = f"{incarnation}:{message.seq}:{index}"
+                headers = {"Assay-Id": answer_id}
+                payload = codec.encode(answer.event)
+                await bus.publish(answer.subject, payload, msg_id=answer_id, headers=headers)
+
+
+async def talk(program: str, url: str, folder: Path, answering: asyncio.Task[None]) -> str:
+    """Run a client in a folder of its own; return what it printed."""
+    assert README_URL in program
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program.replace(README_URL, url),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=folder,
+    )
+    talking = asyncio.create_task(process.communicate())
+    # Whichever ends first: a scorer that fails shows its own error, not the client's wait.
+    ended, _ = await asyncio.wait(
+        (talking, answering), timeout=CLIENT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    if not talking.done():
+        process.kill()
+    if answering in ended:
+        answering.result()
+    said, _ = await talking
+    return said.decode()
 
 
 @pytest.mark.broker
-async def test_the_client_of_the_readme_gets_its_answer(tmp_path: Path):
-    [client] = [block for block in blocks("python") if block.document == "README.md"]
-    with EmbeddedBroker.start(tmp_path) as broker:
+async def test_the_clients_of_the_readme_get_their_answers(tmp_path: Path):
+    plain, with_marks = (block.body for block in blocks("python") if block.document == "README.md")
+    with EmbeddedBroker.start(tmp_path / "broker") as broker:
         bus = await NatsBus.connect(broker.url)
         await provision(bus.jetstream)
         answering = asyncio.create_task(answer_input(bus))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            client.body.replace(README_URL, broker.url),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        talking = asyncio.create_task(process.communicate())
-        # Whichever ends first: a scorer that fails shows its own error, not the client's wait.
-        ended, _ = await asyncio.wait(
-            (talking, answering), timeout=CLIENT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        if answering in ended:
-            process.kill()
-            answering.result()
-        said, _ = await talking
+        said = await talk(plain, broker.url, tmp_path, answering)
+        assert said.split() == ["my_engine-000001", "True", "0.7", "['no_model']"]
+        said = await talk(with_marks, broker.url, tmp_path, answering)
+        assert said.splitlines()[:2] == [
+            "my_engine-000002 False True",
+            "my_engine-000001 False True",
+        ]
+        assert "waiting=0, unmarked=0" in said
         answering.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await answering
         await bus.close()
-    assert README_URL in client.body
-    assert said.decode().split() == ["my_engine-000001", "True", "0.7", "['no_model']"]
