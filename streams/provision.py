@@ -4,6 +4,7 @@ Running it again changes nothing. A stream that is there with other settings is 
 change it is a decision about the data in it.
 """
 
+import asyncio
 from typing import Any
 
 from streams import topology
@@ -16,6 +17,9 @@ DLQ_BYTES_MAX = 256 * 1024**2
 BUCKET_BYTES_MAX = 64 * 1024**2
 STORE_BYTES_MAX = 4 * 1024**3
 KEY_HISTORY = 16
+STORE_TRIES = 10
+STORE_PAUSE_S = 0.2
+STORE_FAILED = "error creating store"
 _NOT_FOUND = 10059
 _NS = 1_000_000_000
 # Settings that decide what is kept and who hears it; the rest may be tuned on the server.
@@ -100,6 +104,22 @@ def _store(name: str) -> dict[str, Any]:
     }
 
 
+async def make_stream(jetstream: JetStream, config: dict[str, Any]) -> None:
+    """Create a stream that is not there.
+
+    A server that has just deleted one of that name still clears its folder away and cannot make
+    its store: it is asked again, STORE_TRIES times in all.
+    """
+    for tries_left in range(STORE_TRIES - 1, -1, -1):
+        try:
+            await jetstream.call(f"STREAM.CREATE.{config['name']}", config)
+            return
+        except JetStreamError as error:
+            if not tries_left or STORE_FAILED not in str(error):
+                raise
+            await asyncio.sleep(STORE_PAUSE_S)
+
+
 async def _ensure(jetstream: JetStream, config: dict[str, Any]) -> None:
     name = config["name"]
     try:
@@ -107,7 +127,7 @@ async def _ensure(jetstream: JetStream, config: dict[str, Any]) -> None:
     except JetStreamError as error:
         if error.err_code != _NOT_FOUND:
             raise
-        await jetstream.call(f"STREAM.CREATE.{name}", config)
+        await make_stream(jetstream, config)
         return
     for key in _COMPARED:
         wanted, found = config.get(key), state.config.get(key)

@@ -16,7 +16,7 @@ from streams.broker import EmbeddedBroker
 from streams.broker_binary import find_server, parse_version
 from streams.errors import BrokerError, BusError
 from streams.nats_bus import NatsBus
-from streams.provision import configs, provision, remove_all
+from streams.provision import configs, make_stream, provision, remove_all
 from streams.topology import INPUT
 
 broker_test = pytest.mark.broker
@@ -198,7 +198,7 @@ async def test_a_stream_with_other_settings_is_named(
 ):
     await remove_all(nats_bus.jetstream)
     [config] = [config for config in configs(1) if config["name"] == name]
-    await nats_bus.jetstream.call(f"STREAM.CREATE.{name}", {**config, key: value})
+    await make_stream(nats_bus.jetstream, {**config, key: value})
     with pytest.raises(BusError, match=f"stream {name} is there with {key}"):
         await provision(nats_bus.jetstream)
 
