@@ -8,8 +8,8 @@ clock runs from the first bar published to the last role's last word. `--bars 0`
 
 The peer needs an interpreter with nautilus_trader, which is no dependency of ours:
 
-    python -m venv /tmp/peer && /tmp/peer/bin/pip install nautilus_trader
-    python -m tests.benchmarks.bench_replay --peer /tmp/peer/bin/python
+    python -m venv .venv-peer && .venv-peer/bin/pip install nautilus_trader
+    python -m tests.benchmarks.bench_replay --peer .venv-peer/bin/python
 """
 
 import argparse
