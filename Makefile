@@ -60,8 +60,7 @@ lock: ## pin every package, with hashes, in requirements.lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet "$(PIP_TOOLS)"
 	build/lock/bin/pip-compile --quiet --generate-hashes --extra dev --strip-extras \
-		--allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --no-emit-options $(UPGRADE) \
+		--allow-unsafe --no-header --no-emit-options $(UPGRADE) \
 		--output-file requirements.lock pyproject.toml
 
 .PHONY: clean

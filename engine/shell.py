@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from engine.answer import Answer
 from streams import codec, subjects, topology
 from streams.bus import (
+    HEADER_ANSWER_ID,
     HEADER_ERROR,
     HEADER_ID,
     HEADER_ORIGIN_SEQ,
@@ -207,7 +208,7 @@ class Shell:
         if answer_id in self._already_out:
             self._already_out.discard(answer_id)
             return
-        headers = {HEADER_ROLE: self.role, "Assay-Id": answer_id}
+        headers = {HEADER_ROLE: self.role, HEADER_ANSWER_ID: answer_id}
         if answer.error:
             headers[HEADER_ERROR] = _header_text(answer.error)
             headers[HEADER_ORIGIN_STREAM] = stream

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from engine import strategies
 from engine.settings import EXTERNAL
-from models.compiled import load_compiled
+from models.compiled import drawn_from, load_compiled
 from models.history import HISTORY_SIZE
 from streams.errors import ConfigError
 from streams.strict import decode_strict, nearest
@@ -135,16 +135,5 @@ def sources_of(module: ModuleType) -> list[ModuleType]:
 
     These are what a composed kernel draws on: a change in any of them is a new kernel.
     """
-    found: dict[str, ModuleType] = {}
-    open_ends = [module, importlib.import_module("models.history")]
-    open_ends.append(importlib.import_module("engine.indicators"))
-    while open_ends:
-        current = open_ends.pop()
-        if current.__name__ in found:
-            continue
-        found[current.__name__] = current
-        for value in vars(current).values():
-            owner = getattr(getattr(value, "py_func", value), "__module__", "")
-            if isinstance(owner, str) and owner.startswith(("engine.", "models.")):
-                open_ends.append(importlib.import_module(owner))
-    return [found[name] for name in sorted(found)]
+    lent = [importlib.import_module(name) for name in ("models.history", "engine.indicators")]
+    return drawn_from([module, *lent], ("models.", "engine."))

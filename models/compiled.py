@@ -71,8 +71,10 @@ def load_compiled(name: str, source: str, drawn_from: Iterable[ModuleType]) -> M
     return module
 
 
-def drawn_from(modules: Iterable[ModuleType]) -> list[ModuleType]:
-    """Return `modules` and all that they import from `models`, however far, sorted by name.
+def drawn_from(
+    modules: Iterable[ModuleType], packages: tuple[str, ...] = ("models.",)
+) -> list[ModuleType]:
+    """Return `modules` and all that they import from `packages`, however far, sorted by name.
 
     Read from their source, so that a module which lends but a number is found too.
     """
@@ -86,7 +88,7 @@ def drawn_from(modules: Iterable[ModuleType]) -> list[ModuleType]:
         tree = ast.parse(Path(str(module.__file__)).read_bytes())
         names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         open_ends += [
-            importlib.import_module(name) for name in names if name and name.startswith("models.")
+            importlib.import_module(name) for name in names if name and name.startswith(packages)
         ]
     return [found[name] for name in sorted(found)]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 HEADER_ID = "Nats-Msg-Id"
+HEADER_ANSWER_ID = "Assay-Id"
 HEADER_ERROR = "Assay-Error"
 HEADER_ORIGIN_STREAM = "Assay-Stream"
 HEADER_ORIGIN_SEQ = "Assay-Sequence"

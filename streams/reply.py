@@ -6,12 +6,11 @@ from typing import Literal, get_args
 import msgspec
 
 from streams import codec, subjects
-from streams.bus import HEADER_ID, Message
+from streams.bus import HEADER_ANSWER_ID, HEADER_ID, Message
 from streams.errors import WireError
 from streams.events import Scored, Signal
 from streams.marks import AnswerId
 
-HEADER_ANSWER_ID = "Assay-Id"
 TIMEOUT = "timeout"
 BEHIND = "behind"
 CONFLICT = "signal_id_conflict"

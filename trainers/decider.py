@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.policies import TRAINER
 from engine.settings import StrategySettings
 from models.artifact import Artifact
 from models.onnx_session import load_model
@@ -29,7 +30,7 @@ from trainers.job_files import (
 from trainers.job_process import drop_folder, fresh_folder, run_in_process
 from trainers.learner import NULL
 from trainers.ledger import Decision
-from trainers.policy_rule import TRAINER, policy_after
+from trainers.policy_rule import policy_after
 from trainers.settings import TrainSettings
 from trainers.stream_reading import standing_policy
 from trainers.training import is_after_drift

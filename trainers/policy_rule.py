@@ -8,11 +8,10 @@ promotion resumes. What an operator ordered is never touched, and a model of one
 a policy counts for all symbols of its strategy.
 """
 
+from engine.policies import RESUME, TRAINER
 from streams.events import Policy
 
-TRAINER = "trainer"
 STAND_ASIDE = "observe"
-RESUME = "resume"
 
 
 def policy_after(
