@@ -6,6 +6,7 @@ True
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,62 @@ from streams.errors import WireError
 from streams.events import Bar, Bars, Signal, Signals
 
 FRAME_ROWS_MAX = 16_384
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 _PRICES = ("open", "high", "low", "close", "volume")
+
+
+class BarColumns(NamedTuple):
+    """The rows of a frame: `ts` int64 (n,), `values` float64 (n, 5), open to volume, C-contiguous.
+
+    One entry in `symbols` is one symbol's run; as many as rows are one instant across symbols.
+    """
+
+    symbols: tuple[str, ...]
+    interval: str
+    ts: Ints
+    values: Floats
+
+    @property
+    def is_run(self) -> bool:
+        """Whether all rows are of one symbol."""
+        return len(self.symbols) == 1
+
+    def symbol_of(self, row: int) -> str:
+        """Return the symbol of a row."""
+        return self.symbols[0] if self.is_run else self.symbols[row]
+
+    def bar(self, row: int) -> Bar:
+        """Return one row as a bar."""
+        values = self.values[row].tolist()
+        return Bar(self.symbol_of(row), self.interval, int(self.ts[row]), *values)
+
+    def part(self, start: int, stop: int) -> "BarColumns":
+        """Return rows `start` to `stop` of a run."""
+        return self._replace(ts=self.ts[start:stop], values=self.values[start:stop])
+
+
+def columns_of(frame: Bars) -> BarColumns:
+    """Return the rows of a frame in columns. Raises WireError `columns` when lengths disagree."""
+    ts = _column(frame.ts, "<i8", "ts")
+    rows = len(ts)
+    columns = [_column(getattr(frame, name), "<f8", name) for name in _PRICES]
+    names = len(frame.symbols)
+    lengths = {name: len(column) for name, column in zip(_PRICES, columns, strict=True)}
+    _check_rows(rows, lengths | {"symbols": rows if names == 1 else names})
+    values = np.empty((rows, len(_PRICES)))
+    for place, column in enumerate(columns):
+        values[:, place] = column
+    return BarColumns(frame.symbols, frame.interval, ts.astype(np.int64), values)
+
+
+def frame_of(columns: BarColumns) -> Bars:
+    """Return the event that carries `columns`."""
+    values = columns.values.T.astype("<f8", order="C")
+    prices = {name: values[place].tobytes() for place, name in enumerate(_PRICES)}
+    ts = columns.ts.astype("<i8", copy=False).tobytes()
+    return Bars(symbols=columns.symbols, interval=columns.interval, ts=ts, **prices)
 
 
 def pack_bars(bars: Sequence[Bar]) -> Bars:
@@ -32,23 +88,20 @@ def pack_bars(bars: Sequence[Bar]) -> Bars:
         raise ValueError("the bars of a frame must share one interval")
     if not is_run and any(bar.ts != bars[0].ts for bar in bars):
         raise ValueError("a frame is one symbol's run or one instant, was neither")
-    columns = {name: _float_bytes([getattr(bar, name) for bar in bars]) for name in _PRICES}
-    ts = np.array([bar.ts for bar in bars], dtype="<i8").tobytes()
-    return Bars(symbols=names[:1] if is_run else names, interval=interval, ts=ts, **columns)
+    values = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in bars], dtype=np.float64)
+    ts = np.array([bar.ts for bar in bars], dtype=np.int64)
+    return frame_of(BarColumns(names[:1] if is_run else names, interval, ts, values))
 
 
 def expand_bars(frame: Bars) -> list[Bar]:
     """Return the rows of a frame. Raises WireError `columns` when lengths disagree."""
-    ts = _column(frame.ts, "<i8", "ts")
-    columns = [_column(getattr(frame, name), "<f8", name).tolist() for name in _PRICES]
-    rows = len(ts)
-    _check_rows(rows, {name: len(values) for name, values in zip(_PRICES, columns, strict=True)})
-    names = frame.symbols * rows if len(frame.symbols) == 1 else frame.symbols
-    _check_rows(rows, {"symbols": len(names)})
-    interval = frame.interval
+    columns = columns_of(frame)
+    names = columns.symbols * len(columns.ts) if columns.is_run else columns.symbols
     return [
-        Bar(name, interval, at, *values)
-        for name, at, *values in zip(names, ts.tolist(), *columns, strict=True)
+        Bar(name, columns.interval, ts, *values)
+        for name, ts, values in zip(
+            names, columns.ts.tolist(), columns.values.tolist(), strict=True
+        )
     ]
 
 
