@@ -20,6 +20,7 @@ from engine.settings import DriftSettings
 from streams import subjects
 from streams.events import Drift, Event, Outcome, Progress, Retrain
 from streams.interval import DAY_NS
+from streams.watermark import Watermark
 
 LABELLER = "labeller"
 REQUESTED_BY = "drift"
@@ -31,17 +32,15 @@ ID_CHARACTERS = 16
 class DriftMonitor:
     """Watches every model of every strategy by the detectors of `settings`.
 
-    `labellers` is the number of labeller shards whose watermarks are waited for. Raises
-    ConfigError for an unknown detector.
+    Raises ConfigError for an unknown detector.
     """
 
-    def __init__(self, settings: DriftSettings, labellers: int = 1) -> None:
+    def __init__(self, settings: DriftSettings) -> None:
         for name in settings.detectors:
             load_detector(name)
         self._settings = settings
-        self._labellers = labellers
         self._matured = MaturedOutcomes(int(settings.maturity_days * DAY_NS))
-        self._watermarks: dict[int, int] = {}
+        self._labellers = Watermark()
         self._watches: dict[tuple[str, str], ModelWatch] = {}
         # The newest signal judged of a (strategy, symbol), and its model.
         self._lanes: dict[tuple[str, str], tuple[int, str]] = {}
@@ -49,9 +48,7 @@ class DriftMonitor:
     @property
     def progress_ts(self) -> int:
         """The event time up to which everything has been judged."""
-        if len(self._watermarks) < self._labellers:
-            return 0
-        return min(self._watermarks.values())
+        return self._labellers.event_ts
 
     def step(self, event: Event) -> list[Answer]:
         """Take an outcome or a labeller's progress; return drift events and retrain requests."""
@@ -60,8 +57,7 @@ class DriftMonitor:
                 return []
             return self._judged(self._matured.add(event))
         if isinstance(event, Progress) and event.role == LABELLER:
-            known = self._watermarks.get(event.shard, 0)
-            self._watermarks[event.shard] = max(known, event.event_ts)
+            self._labellers.note(event)
             return self._judged(self._matured.release(self.progress_ts))
         return []
 

@@ -245,13 +245,14 @@ class Progress(Event, frozen=True, tag="progress"):
     """A role's watermark: everything it will ever say with ts <= `event_ts` is out.
 
     It travels in the stream the role writes to, behind the answers it vouches for. `seq` is
-    the last sequence of the stream it reads.
+    the last sequence of the stream it reads, `shards` how many share the role: see Watermark.
     """
 
     role: Name
     shard: Int64
     event_ts: Int64
     seq: Int64
+    shards: Int64 = 1
 
 
 WireEvent = (

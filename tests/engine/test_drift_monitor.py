@@ -75,8 +75,8 @@ def run(monitor: DriftMonitor, events: list[Event]) -> list[Answer]:
     return [answer for event in events for answer in monitor.step(event)]
 
 
-def watermark(day: int, shard: int = 0) -> Progress:
-    return Progress("labeller", shard, day * DAY_NS, 0)
+def watermark(day: int, shard: int = 0, shards: int = 1) -> Progress:
+    return Progress("labeller", shard, day * DAY_NS, 0, shards)
 
 
 def judged(outcomes: list[Outcome], settings: DriftSettings = SLOPE) -> list[Answer]:
@@ -177,10 +177,10 @@ def test_outcomes_that_no_model_spoke_on_are_not_judged(changes: dict[str, objec
 
 
 def test_nothing_is_said_before_every_labeller_vouches_for_it() -> None:
-    monitor = DriftMonitor(SLOPE, labellers=2)
-    assert run(monitor, [*FLIPPED, watermark(100_000, shard=0)]) == []
+    monitor = DriftMonitor(SLOPE)
+    assert run(monitor, [*FLIPPED, watermark(100_000, shard=0, shards=2)]) == []
     assert monitor.progress_ts == 0
-    assert drifts(run(monitor, [watermark(1_400, shard=1)])) != []
+    assert drifts(run(monitor, [watermark(1_400, shard=1, shards=2)])) != []
     assert monitor.progress_ts == 1_400 * DAY_NS
     assert run(monitor, [Progress("scorer", 0, 9_999 * DAY_NS, 0)]) == []
     assert monitor.progress_ts == 1_400 * DAY_NS

@@ -138,7 +138,7 @@ EVENTS: dict[str, Event] = {
     ),
     "policy": Policy("rsi2", "block", "ops", "halt"),
     "expire": Expire("rsi2", "A", "s-2"),
-    "progress": Progress("scorer", 0, TS, 17),
+    "progress": Progress("scorer", 0, TS, 17, 4),
 }
 
 JSON = {
@@ -212,7 +212,8 @@ JSON = {
     ),
     "expire": (b'{"type":"expire","strategy":"rsi2","symbol":"A","signal_id":"s-2"}'),
     "progress": (
-        b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17}'
+        b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17'
+        b',"shards":4}'
     ),
 }
 
@@ -309,8 +310,8 @@ MSGPACK = {
     ),
     "expire": (b"\x84\xa4type\xa6expire\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa9signal_id\xa3s-2"),
     "progress": (
-        b"\x85\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
-        b"\xfe6*\x00\x00\xa3seq\x11"
+        b"\x86\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
+        b"\xfe6*\x00\x00\xa3seq\x11\xa6shards\x04"
     ),
 }
 
@@ -334,3 +335,8 @@ def test_messagepack_is_written_as_ever(name: str):
 def test_old_bytes_are_read_as_ever(name: str):
     assert decode(JSON[name]) == EVENTS[name]
     assert decode(MSGPACK[name]) == EVENTS[name]
+
+
+def test_progress_from_before_there_were_shards_is_that_of_one():
+    old = b'{"type":"progress","role":"scorer","shard":0,"event_ts":5,"seq":17}'
+    assert decode(old) == Progress("scorer", 0, 5, 17, shards=1)

@@ -1,0 +1,41 @@
+"""How far a role is that several processes share.
+
+The shards of a role are one generation: their number is in every word of theirs. What each of a
+generation has vouched for, the generation has. A word stays true, so the watermark is the best
+that any generation vouches for: it never goes back, a shard of a new generation that has not
+spoken yet stands where the old generation stood, and one that is gone with a former, larger
+generation holds nobody. It does not depend on the order of arrival.
+"""
+
+from streams.events import Progress
+from streams.subjects import SHARDS
+
+
+class Watermark:
+    """Merges the progress of the shards of one role.
+
+    `event_ts`: every answer with ts up to it is out. `seq`: every message of the stream that the
+    role reads up to it has been answered. Both 0 until each shard of a generation has spoken.
+    """
+
+    __slots__ = ("_generations", "event_ts", "seq", "shards")
+
+    def __init__(self) -> None:
+        self.event_ts = 0
+        self.seq = 0
+        # How many shards there were in the newest word.
+        self.shards = 0
+        self._generations: dict[int, tuple[list[int], list[int]]] = {}
+
+    def note(self, progress: Progress) -> None:
+        """Take one shard's word; what no shard can say, its number being too high, is left out."""
+        shard, shards = progress.shard, progress.shards
+        if not 0 <= shard < shards <= SHARDS:
+            return
+        self.shards = shards
+        known = self._generations.setdefault(shards, ([0] * shards, [0] * shards))
+        times, positions = known
+        times[shard] = max(times[shard], progress.event_ts)
+        positions[shard] = max(positions[shard], progress.seq)
+        self.event_ts = max(self.event_ts, min(times))
+        self.seq = max(self.seq, min(positions))
