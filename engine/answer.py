@@ -12,10 +12,11 @@ class Answer(NamedTuple):
     then why. A dead letter of a whole message carries the very event that was taken in: the
     shell sends the message's own bytes, on its own subject. `identity` names the answer where its
     input's position does not: an outcome is the same outcome in whatever order bars and answers
-    reached the labeller.
+    reached the labeller. `row` is which row of the message's frame it answers, 0 of any other.
     """
 
     subject: str
     event: Event | bytes
     error: str = ""
     identity: str = ""
+    row: int = 0

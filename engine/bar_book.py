@@ -1,98 +1,55 @@
 """The recent bars of every series, and what a new bar is to them: new, a repeat, a correction.
 
-A series is a (symbol, interval). It keeps its last AS_OF_BARS_MAX bars, so that an event can be
-honoured as of the bar it names, however late it arrives.
+A series is a (symbol, interval), numbered by its slot in order of first bar. It keeps its last
+AS_OF_BARS_MAX bars, so that an event can be honoured as of the bar it names, however late it
+arrives. Frames go in by one compiled call: only rows that are refused are looked at one by one.
 """
 
-from array import array
-from bisect import bisect_left
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bar_kernels import (
+    AS_OF_BARS_MAX,
+    BAR_VALUES,
+    NO_BAR,
+    TOO_LATE,
+    WAITS,
+    load_bar_kernels,
+)
+from streams.columns import BarColumns
 from streams.errors import WireError
 from streams.events import Bar, Reset
+from streams.validation import check_bar
 
-AS_OF_BARS_MAX = 128
+__all__ = ["AS_OF_BARS_MAX", "NO_BAR", "TOO_LATE", "WAITS", "BarBook", "NewBars", "grown"]
+
 SERIES_MAX = 100_000
-_WIDTH = 5
+FRAMES_KNOWN_MAX = 256
+_SLOTS_FIRST = 16
+_NOWHERE = -1
 
 T = TypeVar("T", bound=np.generic)
 
-_WAITS, _TOO_LATE, _NO_BAR = -1, -2, -3
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-class Series:
-    """The last bars of one (symbol, interval), in a ring.
+class NewBars(NamedTuple):
+    """The rows of an event that count, in order: valid, and new to their series.
 
-    `slot` numbers the series for whoever keeps arrays by series. `position_of` answers with a
-    ring position, or with WAITS, TOO_LATE or NO_BAR.
+    `rows` int64 (k,): their numbers in the event; `slots` int64 (k,); `ts` int64 (k,); `values`
+    float64 (k, 5), open to volume; `places` int64 (k,): slot · AS_OF_BARS_MAX + ring position.
+    `refused`: (row, why) of those that are neither new nor an identical repeat.
     """
 
-    __slots__ = ("_ts", "_values", "count", "last_ts", "slot")
-
-    WAITS = _WAITS
-    TOO_LATE = _TOO_LATE
-    NO_BAR = _NO_BAR
-
-    def __init__(self, slot: int) -> None:
-        self.slot = slot
-        # Flat arrays: six kilobytes a series, where tuples and a dict would take forty.
-        self._ts = array("q", bytes(8 * AS_OF_BARS_MAX))
-        self._values = array("d", bytes(8 * AS_OF_BARS_MAX * _WIDTH))
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget every bar."""
-        self.count = 0
-        self.last_ts = 0
-
-    @property
-    def newest(self) -> int:
-        """The ring position of the newest bar."""
-        return (self.count - 1) % AS_OF_BARS_MAX
-
-    def append(self, bar: Bar) -> None:
-        """Store the next bar; the oldest of a full ring goes."""
-        position = self.count % AS_OF_BARS_MAX
-        self._ts[position] = bar.ts
-        start = position * _WIDTH
-        self._values[start : start + _WIDTH] = array(
-            "d", (bar.open, bar.high, bar.low, bar.close, bar.volume)
-        )
-        self.count += 1
-        self.last_ts = bar.ts
-
-    def holds(self, bar: Bar) -> bool:
-        """Whether the bar that closed at `bar.ts` is kept, and is the same."""
-        position = self.position_of(bar.ts)
-        if position < 0:
-            return False
-        start = position * _WIDTH
-        kept = tuple(self._values[start : start + _WIDTH])
-        return kept == (bar.open, bar.high, bar.low, bar.close, bar.volume)
-
-    def position_of(self, ts: int) -> int:
-        """Return the ring position of the bar that closed at `ts`.
-
-        WAITS: it lies ahead. TOO_LATE: it is older than the ring. NO_BAR: there is none.
-        """
-        if ts > self.last_ts or not self.count:
-            return _WAITS
-        if ts == self.last_ts:
-            return self.newest
-        low, high = 0, self.count
-        if self.count > AS_OF_BARS_MAX:
-            oldest = self.count % AS_OF_BARS_MAX
-            if ts < self._ts[oldest]:
-                return _TOO_LATE
-            # Time runs from the oldest to the end of the ring, then on from its start.
-            in_older_part = oldest == 0 or ts < self._ts[0]
-            low, high = (oldest, AS_OF_BARS_MAX) if in_older_part else (0, oldest)
-        position = bisect_left(self._ts, ts, low, high)
-        is_kept = position < high and self._ts[position] == ts
-        return position if is_kept else _NO_BAR
+    rows: Ints
+    slots: Ints
+    ts: Ints
+    values: Floats
+    places: Ints
+    refused: tuple[tuple[int, WireError], ...] = ()
 
 
 class BarBook:
@@ -105,54 +62,185 @@ class BarBook:
     """
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str], Series] = {}
+        kernels = load_bar_kernels()
+        self._take_bar = kernels.take_bar
+        self._take_rows = kernels.take_rows
+        self._find_bar = kernels.find_bar
+        self._slots: dict[tuple[str, str], int] = {}
+        self._names: list[tuple[str, str]] = []
+        self._frames: dict[tuple[str, tuple[str, ...]], Ints] = {}
+        self._counts = np.zeros(_SLOTS_FIRST, dtype=np.int64)
+        self._last_ts = np.zeros(_SLOTS_FIRST, dtype=np.int64)
+        self._ts = np.zeros((_SLOTS_FIRST, AS_OF_BARS_MAX), dtype=np.int64)
+        self._values = np.zeros((_SLOTS_FIRST, AS_OF_BARS_MAX, BAR_VALUES))
         self.newest_ts = 0
         self.complete_ts = 0
 
-    def series(self, symbol: str, interval: str) -> Series | None:
-        """Return the series, or None when it has no bar yet."""
-        return self._series.get((symbol, interval))
-
     def __len__(self) -> int:
-        return len(self._series)
+        return len(self._names)
+
+    def slot_of(self, symbol: str, interval: str) -> int:
+        """Return the slot of a series, -1 where it has had no bar."""
+        return self._slots.get((symbol, interval), _NOWHERE)
+
+    def name_of(self, slot: int) -> tuple[str, str]:
+        """Return the symbol and the interval of a slot."""
+        return self._names[slot]
+
+    def count_of(self, slot: int) -> int:
+        """Return how many bars a series has had since its last reset."""
+        return int(self._counts[slot])
+
+    def place_of(self, slot: int) -> int:
+        """Return the place of a series' newest bar in the rings of all slots, laid end to end."""
+        return slot * AS_OF_BARS_MAX + int(self._counts[slot] - 1) % AS_OF_BARS_MAX
+
+    def position_of(self, slot: int, ts: int) -> int:
+        """Return the ring position of the bar that closed at `ts`.
+
+        WAITS: it lies ahead. TOO_LATE: it is older than the ring. NO_BAR: there is none.
+        """
+        if slot < 0:
+            return WAITS
+        return int(self._find_bar(self._counts, self._ts, slot, ts))
 
     def accept(self, bar: Bar) -> bool:
         """Store a bar and return True, or return False for an identical repeat.
 
-        Raises WireError `correction` for a bar at or before its series' last ts that differs
-        from what is known, and `series_limit` when there are too many series.
+        Raises WireError as `check_bar` does, `correction` for a bar at or before its series'
+        last ts that differs from what is known, `series_limit` when there are too many series.
         """
-        key = (bar.symbol, bar.interval)
-        series = self._series.get(key)
-        if series is None:
-            series = self._open(key)
-        if bar.ts <= series.last_ts:
-            if series.holds(bar):
-                return False
+        slot = self._slots.get((bar.symbol, bar.interval), _NOWHERE)
+        if slot < 0:
+            check_bar(bar)
+            slot = self._open((bar.symbol, bar.interval))
+        is_new: bool = self._take_bar(
+            self._counts,
+            self._last_ts,
+            self._ts,
+            self._values,
+            slot,
+            bar.ts,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+        )
+        if is_new:
+            self._advance(bar.ts, bar.ts)
+        else:
+            check_bar(bar)
+            self._check_repeat(slot, bar)
+        return is_new
+
+    def take(self, columns: BarColumns) -> NewBars:
+        """Store the rows that count and return them, with those that were refused and why."""
+        slots = self._slots_for(columns)
+        count = len(slots)
+        places = np.empty(count, dtype=np.int64)
+        passed_over: list[int] = []
+        refused: list[tuple[int, WireError]] = []
+        row = 0
+        while True:
+            row = self._take_rows(
+                self._counts,
+                self._last_ts,
+                self._ts,
+                self._values,
+                slots,
+                columns.ts,
+                columns.values,
+                row,
+                places,
+            )
+            if row == count:
+                break
+            passed_over.append(row)
+            try:
+                self._look_at(int(slots[row]), columns.bar(row))
+            except WireError as error:
+                refused.append((row, error))
+            row += 1
+        rows = np.arange(count)
+        new = NewBars(rows, slots, columns.ts, columns.values, places, tuple(refused))
+        if passed_over:
+            kept = np.delete(rows, passed_over)
+            new = NewBars(
+                kept,
+                slots[kept],
+                columns.ts[kept],
+                np.ascontiguousarray(columns.values[kept]),
+                places[kept],
+                tuple(refused),
+            )
+        if len(new.ts):
+            self._advance(int(new.ts.min()), int(new.ts.max()))
+        return new
+
+    def reset(self, event: Reset) -> list[int]:
+        """Forget the bars of a symbol, in every interval; return the slots concerned."""
+        found = [slot for slot, (symbol, _) in enumerate(self._names) if symbol == event.symbol]
+        self._counts[found] = 0
+        self._last_ts[found] = 0
+        return found
+
+    def _advance(self, first_ts: int, last_ts: int) -> None:
+        """An event that begins beyond all that is known completes it."""
+        if first_ts > self.newest_ts:
+            self.complete_ts = self.newest_ts
+        self.newest_ts = max(self.newest_ts, last_ts)
+
+    def _slots_for(self, columns: BarColumns) -> Ints:
+        """Return the slot of every row; -1 beyond SERIES_MAX."""
+        if columns.is_run:
+            slot = self._slot_or_nowhere(columns.symbols[0], columns.interval)
+            return np.full(len(columns.ts), slot, dtype=np.int64)
+        key = (columns.interval, columns.symbols)
+        slots = self._frames.get(key)
+        if slots is None:
+            found = [self._slot_or_nowhere(name, columns.interval) for name in columns.symbols]
+            slots = np.array(found, dtype=np.int64)
+            if len(self._frames) >= FRAMES_KNOWN_MAX:
+                del self._frames[next(iter(self._frames))]
+            self._frames[key] = slots
+        return slots
+
+    def _slot_or_nowhere(self, symbol: str, interval: str) -> int:
+        try:
+            slot = self._slots.get((symbol, interval), _NOWHERE)
+            return slot if slot >= 0 else self._open((symbol, interval))
+        except WireError:
+            return _NOWHERE
+
+    def _look_at(self, slot: int, bar: Bar) -> None:
+        """Raise for a row that is no identical repeat."""
+        check_bar(bar)
+        if slot < 0:
+            self._open((bar.symbol, bar.interval))
+        self._check_repeat(slot, bar)
+
+    def _check_repeat(self, slot: int, bar: Bar) -> None:
+        position = self.position_of(slot, bar.ts)
+        given = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        if position < 0 or tuple(self._values[slot, position].tolist()) != given:
             raise WireError(
                 "correction",
                 f"bar of {bar.symbol} {bar.interval} at {bar.ts} differs from what is known, or "
-                f"is older; the last is at {series.last_ts}: publish bars.reset to re-warm",
+                f"is older; the last is at {self._last_ts[slot]}: publish bars.reset to re-warm",
             )
-        series.append(bar)
-        if bar.ts > self.newest_ts:
-            self.complete_ts = self.newest_ts
-            self.newest_ts = bar.ts
-        return True
 
-    def reset(self, event: Reset) -> list[Series]:
-        """Forget the bars of a symbol, in every interval; return the series concerned."""
-        found = [series for (symbol, _), series in self._series.items() if symbol == event.symbol]
-        for series in found:
-            series.clear()
-        return found
-
-    def _open(self, key: tuple[str, str]) -> Series:
-        if len(self._series) >= SERIES_MAX:
+    def _open(self, key: tuple[str, str]) -> int:
+        slot = len(self._names)
+        if slot >= SERIES_MAX:
             raise WireError("series_limit", f"more than {SERIES_MAX} series, this one is {key}")
-        series = Series(len(self._series))
-        self._series[key] = series
-        return series
+        self._slots[key] = slot
+        self._names.append(key)
+        self._counts = grown(self._counts, slot + 1)
+        self._last_ts = grown(self._last_ts, slot + 1)
+        self._ts = grown(self._ts, slot + 1)
+        self._values = grown(self._values, slot + 1)
+        return slot
 
 
 def grown(array: NDArray[T], rows: int) -> NDArray[T]:

@@ -6,27 +6,56 @@ INPUT passes over them in silence.
 
 from collections.abc import Iterator
 
-from engine.bar_book import BarBook
-from streams.columns import expand_bars
+import numpy as np
+
+from engine.bar_book import BarBook, NewBars
+from streams.columns import BarColumns, columns_of
 from streams.errors import WireError
 from streams.events import Bar, Bars
-from streams.validation import check_bar
+
+_ONLY_ROW = np.zeros(1, dtype=np.int64)
+
+
+def take_bars(book: BarBook, event: Bar | Bars) -> NewBars | None:
+    """Store the bars of `event` that count in `book` and return them; None where there are none.
+
+    A frame goes in by one compiled call; a single bar is a frame of one row.
+    """
+    if isinstance(event, Bar):
+        return _taken_alone(book, event)
+    try:
+        new = book.take(columns_of(event))
+    except WireError:
+        return None
+    return new if len(new.rows) else None
+
+
+def _taken_alone(book: BarBook, bar: Bar) -> NewBars | None:
+    try:
+        if not book.accept(bar):
+            return None
+    except WireError:
+        return None
+    slot = book.slot_of(bar.symbol, bar.interval)
+    values = np.array([[bar.open, bar.high, bar.low, bar.close, bar.volume]])
+    return NewBars(
+        _ONLY_ROW,
+        np.array([slot]),
+        np.array([bar.ts]),
+        values,
+        np.array([book.place_of(slot)]),
+    )
 
 
 def new_bars(book: BarBook, event: Bar | Bars) -> Iterator[Bar]:
-    """Yield the bars of `event` that are valid and new to `book`, after storing each in it."""
+    """Yield the bars of `event` that count, after storing them in `book`."""
+    if isinstance(event, Bar):
+        if _taken_alone(book, event) is not None:
+            yield event
+        return
     try:
-        bars = [event] if isinstance(event, Bar) else expand_bars(event)
+        columns: BarColumns = columns_of(event)
     except WireError:
         return
-    for bar in bars:
-        if _is_new(book, bar):
-            yield bar
-
-
-def _is_new(book: BarBook, bar: Bar) -> bool:
-    try:
-        check_bar(bar)
-        return book.accept(bar)
-    except WireError:
-        return False
+    for row in book.take(columns).rows.tolist():
+        yield columns.bar(row)

@@ -15,25 +15,23 @@ row of a frame as a bar or a signal, what is no event at all through `refuse`.
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.answer import Answer
-from engine.bar_book import BarBook, Series
+from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, TOO_LATE, WAITS, BarBook
 from engine.deployments import SCOPES_MAX, Deployments, InForce
+from engine.desk import DESKS_MAX, Desk
 from engine.feature_rows import FeatureRows
 from engine.policies import Policies
 from engine.refusals import Unread, dead_letter, unread_signals
 from engine.settings import EXTERNAL, StrategySettings
 from engine.signal_ledger import SignalLedger
 from engine.waiting_room import PENDING_SIGNALS_MAX, Lane, WaitingRoom
+from models.adapter import WARMING
 from models.feature_set import FeatureSet
 from models.mode import decide
 from models.onnx_session import Model
 from models.vector import digest_of, vector_names
 from streams import codec, subjects
-from streams.columns import expand_bars, expand_signals
+from streams.columns import BarColumns, columns_of, expand_signals
 from streams.errors import ModelRefused, WireError
 from streams.events import (
     Bar,
@@ -44,15 +42,14 @@ from streams.events import (
     Policy,
     Progress,
     Reset,
-    Scored,
     Signal,
     Signals,
 )
 from streams.session import Session
-from streams.validation import check_bar, check_policy, check_signal
+from streams.validation import check_policy, check_signal
+from streams.watermark import Watermark
 
-_DAY_NS = 86_400_000_000_000
-NO_BAR, TOO_LATE = "no_bar", "too_late"
+REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
 
 
 class Scorer:
@@ -74,13 +71,15 @@ class Scorer:
             name: digest_of(names) for name, names in self._vector_names.items()
         }
         self._owns = owns
+        self._convergence = features.convergence
+        self._desks: dict[Lane, Desk] = {}
         self._bars = BarBook()
         self._rows = FeatureRows(features, session)
         self._ledger = SignalLedger()
         self._waiting = WaitingRoom()
         self._deployments = Deployments()
         self._policies = Policies()
-        self._strategy_progress: dict[int, int] = {}
+        self._strategies_said = Watermark()
         # An engine's own signals are not vouched for: a strategies role of before, or of another
         # configuration, must not hold the watermark.
         self._heeds_strategies = any(one.rule_name != EXTERNAL for one in strategies)
@@ -98,9 +97,8 @@ class Scorer:
     @property
     def progress_ts(self) -> int:
         """The event time up to which every signal that was published has been answered."""
-        if self._strategy_progress:
-            return min(self._strategy_progress.values())
-        return self._bars.complete_ts
+        said = self._strategies_said
+        return said.event_ts if said.shards else self._bars.complete_ts
 
     @property
     def strategy_names(self) -> tuple[str, ...]:
@@ -123,7 +121,7 @@ class Scorer:
     def start_with(self, strategy: str, model: Model) -> None:
         """Let the model of `ml.model_path` speak until a deployment comes; pinned, for good."""
         scope = Deployment(strategy, None, model.version, model.digest, 0, None, {})
-        self._deployments.add(scope, model)
+        self._deployments.add(scope, model, self._bars_needed(model))
 
     def deploy(self, deployment: Deployment, model: Model | ModelRefused | None) -> list[Answer]:
         """Bring a model into force, or say why it was refused and keep the old one.
@@ -144,55 +142,94 @@ class Scorer:
             )
             return [dead_letter(subject, deployment, detail)]
         if not settings.ml.pinned:
-            self._deployments.add(deployment, model)
+            self._deployments.add(deployment, model, self._bars_needed(model))
         return []
+
+    def _bars_needed(self, model: Model | None) -> int:
+        """Return how many bars make every market feature of a model independent of its start."""
+        if model is None:
+            return 0
+        columns = model.columns
+        market = columns[columns < len(self._convergence)]
+        return int(self._convergence[market].max(initial=0))
 
     def refuse(self, subject: str, payload: bytes, error: WireError) -> list[Answer]:
         """Answer a payload that cannot be honoured: a dead letter, and a `rejected` answer for
         every raw signal in it whose id can be read.
         """
-        found = unread_signals(subject, payload)
-        owned = [one for one in found if self._owns(one.symbol)]
-        if found and not owned:
-            return []
-        return self._turn_down(dead_letter(subject, payload, str(error)), owned, payload, error)
+        found = list(enumerate(unread_signals(subject, payload)))
+        answers = self._turn_down(dead_letter(subject, payload, str(error)), found, payload, error)
+        is_concerned = not found or any(self._owns(one.symbol) for _, one in found)
+        return answers if is_concerned else []
 
     def _turn_down(
-        self, letter: Answer, signals: list[Unread], content: bytes, error: WireError
+        self,
+        letter: Answer,
+        signals: list[tuple[int, Unread]],
+        content: bytes,
+        error: WireError,
     ) -> list[Answer]:
-        """Return the letter and the rejections; nothing where all of it is a repeat."""
+        """Return the letter and the rejections of (row, signal); nothing for a mere repeat."""
         now = self._bars.newest_ts
-        verdicts = [self._ledger.check(one.signal_id, content, now) for one in signals]
+        verdicts = [self._ledger.check(one.signal_id, content, now) for _, one in signals]
         if verdicts and set(verdicts) == {"same"}:
             return []
         new = [one for one, verdict in zip(signals, verdicts, strict=True) if verdict == "new"]
-        return [letter, *(one.rejected(error.reason) for one in new)]
+        return [
+            letter,
+            *(
+                one.rejected(error.reason)._replace(row=row)
+                for row, one in new
+                if self._owns(one.symbol)
+            ),
+        ]
 
     def _on_bars(self, frame: Bars) -> list[Answer]:
         try:
-            bars = expand_bars(frame)
+            columns = columns_of(frame)
         except WireError as error:
             return [dead_letter(subjects.frame(frame.interval), frame, str(error))]
-        return [answer for bar in bars for answer in self._on_bar(bar)]
+        if not columns.is_run:
+            return self._on_rows(columns, 0)
+        # A signal that waits in the middle of a long run must still find its bar in the ring.
+        answers: list[Answer] = []
+        for start in range(0, len(columns.ts), AS_OF_BARS_MAX):
+            part = columns.part(start, start + AS_OF_BARS_MAX)
+            answers += self._on_rows(part, start)
+        return answers
+
+    def _on_rows(self, columns: BarColumns, first_row: int) -> list[Answer]:
+        """Take rows of a frame, the first being its row number `first_row`."""
+        new = self._bars.take(columns)
+        self._rows.update_many(new)
+        answers = [
+            self._refused_bar(columns.bar(row), error, first_row + row)
+            for row, error in new.refused
+            if self._owns(columns.symbol_of(row))
+        ]
+        if self._waiting.count:
+            last_rows = {columns.symbol_of(row): first_row + row for row in new.rows.tolist()}
+            for symbol, row in last_rows.items():
+                answers += self._serve_all(symbol, row)
+        return answers
 
     def _on_bar(self, bar: Bar) -> list[Answer]:
         try:
-            check_bar(bar)
             if not self._bars.accept(bar):
                 return []
         except WireError as error:
-            if not self._owns(bar.symbol):
-                return []
-            return [dead_letter(subjects.bar(bar.interval, bar.symbol), bar, str(error))]
-        series = self._bars.series(bar.symbol, bar.interval)
-        assert series is not None
-        self._rows.update(series, bar)
-        lanes = self._waiting.lanes_of(bar.symbol) if self._waiting.count else ()
-        return [answer for lane in lanes for answer in self._serve(lane)]
+            return [self._refused_bar(bar, error, 0)] if self._owns(bar.symbol) else []
+        slot = self._bars.slot_of(bar.symbol, bar.interval)
+        self._rows.update(slot, self._bars.place_of(slot), bar)
+        return self._serve_all(bar.symbol, 0) if self._waiting.count else []
+
+    def _refused_bar(self, bar: Bar, error: WireError, row: int) -> Answer:
+        subject = subjects.bar(bar.interval, bar.symbol)
+        return dead_letter(subject, bar, str(error))._replace(row=row)
 
     def _on_reset(self, event: Reset) -> list[Answer]:
-        for series in self._bars.reset(event):
-            self._rows.clear(series)
+        for slot in self._bars.reset(event):
+            self._rows.clear(slot)
         return []
 
     def _on_signals(self, frame: Signals) -> list[Answer]:
@@ -202,44 +239,56 @@ class Scorer:
             subject = subjects.raw_frame(frame.strategy)
             answers = self.refuse(subject, codec.encode(frame, "msgpack"), error)
             return [a._replace(event=frame) if a.error else a for a in answers]
-        return [answer for signal in signals for answer in self._on_signal(signal)]
+        return [
+            answer for row, signal in enumerate(signals) for answer in self._on_signal(signal, row)
+        ]
 
-    def _on_signal(self, signal: Signal) -> list[Answer]:
-        if not self._owns(signal.symbol):
-            return []
+    def _on_signal(self, signal: Signal, row: int = 0) -> list[Answer]:
         content = codec.encode(signal, "msgpack")
-        subject = subjects.raw(signal.strategy, signal.symbol)
+        lane = (signal.strategy, signal.symbol)
         try:
-            self._check_signal(signal)
+            desk = self._desks.get(lane) or self._open_desk(lane)
+            _check(signal, desk.settings.interval)
         except WireError as error:
-            one = Unread(
-                signal.signal_id, signal.strategy, signal.symbol, signal.interval, max(signal.ts, 0)
-            )
-            return self._turn_down(dead_letter(subject, signal, str(error)), [one], content, error)
+            return self._on_bad_signal(signal, content, error, row)
         verdict = self._ledger.check(signal.signal_id, content, signal.ts)
-        if verdict == "same":
+        if verdict == "same" or not self._owns(signal.symbol):
             return []
         if verdict == "conflict":
             detail = f"signal_id: {signal.signal_id!r} was used with another payload"
-            return [dead_letter(subject, signal, detail)]
-        lane = (signal.strategy, signal.symbol)
+            subject = subjects.raw(*lane)
+            return [dead_letter(subject, signal, detail)._replace(row=row)]
+        if not self._waiting.is_waiting(lane):
+            slot = self._bars.slot_of(signal.symbol, signal.interval)
+            position = self._bars.position_of(slot, signal.ts)
+            if position != WAITS:
+                return [self._answer(desk, signal, slot, position, row)]
         self._waiting.add(signal)
-        answers = self._serve(lane)
         if self._waiting.count > PENDING_SIGNALS_MAX:
-            answers += self._give_up(self._waiting.oldest_lane())
-        return answers
+            return self._give_up(self._waiting.oldest_lane(), row)
+        return []
 
-    def _check_signal(self, signal: Signal) -> None:
-        check_signal(signal)
-        settings = self._strategies.get(signal.strategy)
+    def _on_bad_signal(
+        self, signal: Signal, content: bytes, error: WireError, row: int
+    ) -> list[Answer]:
+        one = Unread(
+            signal.signal_id, signal.strategy, signal.symbol, signal.interval, max(signal.ts, 0)
+        )
+        letter = dead_letter(subjects.raw(signal.strategy, signal.symbol), signal, str(error))
+        answers = self._turn_down(letter, [(row, one)], content, error)
+        return [a._replace(row=row) for a in answers] if self._owns(signal.symbol) else []
+
+    def _open_desk(self, lane: Lane) -> Desk:
+        strategy, symbol = lane
+        settings = self._strategies.get(strategy)
         if settings is None:
-            raise WireError("unknown_strategy", self._unknown(signal.strategy))
-        if signal.interval != settings.interval:
-            raise WireError(
-                "interval",
-                f"{signal.strategy} trades {settings.interval} bars, the signal names "
-                f"{signal.interval}",
-            )
+            raise WireError("unknown_strategy", self._unknown(strategy))
+        if len(self._desks) >= DESKS_MAX:
+            self._desks.clear()
+        width = len(self._convergence)
+        desk = Desk(settings, symbol, width, self._vector_digests[strategy])
+        self._desks[lane] = desk
+        return desk
 
     def _on_policy(self, policy: Policy) -> list[Answer]:
         try:
@@ -261,85 +310,77 @@ class Scorer:
 
     def _on_progress(self, event: Progress) -> list[Answer]:
         if event.role == "strategies" and self._heeds_strategies:
-            known = self._strategy_progress.get(event.shard, 0)
-            self._strategy_progress[event.shard] = max(known, event.event_ts)
+            self._strategies_said.note(event)
         return []
 
-    def _give_up(self, lane: Lane) -> list[Answer]:
-        answer = self._answer(self._waiting.leave(lane), None, 0, NO_BAR)
-        return [answer, *self._serve(lane)]
+    def _give_up(self, lane: Lane, row: int = 0) -> list[Answer]:
+        signal = self._waiting.leave(lane)
+        answer = self._answer(self._desk(lane), signal, -1, NO_BAR, row)
+        return [answer, *self._serve(lane, row)]
 
-    def _serve(self, lane: Lane) -> list[Answer]:
+    def _serve_all(self, symbol: str, row: int) -> list[Answer]:
+        lanes = self._waiting.lanes_of(symbol)
+        return [answer for lane in lanes for answer in self._serve(lane, row)]
+
+    def _serve(self, lane: Lane, row: int) -> list[Answer]:
         """Answer a lane's signals from its head until one has to wait."""
         answers: list[Answer] = []
         while (signal := self._waiting.head(lane)) is not None:
-            series = self._bars.series(signal.symbol, signal.interval)
-            position = Series.WAITS if series is None else series.position_of(signal.ts)
-            if position == Series.WAITS:
+            slot = self._bars.slot_of(signal.symbol, signal.interval)
+            position = self._bars.position_of(slot, signal.ts)
+            if position == WAITS:
                 break
             self._waiting.leave(lane)
-            missing = {Series.TOO_LATE: TOO_LATE, Series.NO_BAR: NO_BAR}.get(position, "")
-            answers.append(self._answer(signal, None if missing else series, position, missing))
+            answers.append(self._answer(self._desk(lane), signal, slot, position, row))
         return answers
 
-    def _answer(self, signal: Signal, series: Series | None, position: int, missing: str) -> Answer:
-        settings = self._strategies[signal.strategy]
-        vector = None if series is None else self._vector(signal, series, position, settings)
-        in_force = self._deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
-        reasons: tuple[str, ...] = (missing,) if missing else ()
-        probability: float | None = None
-        if vector is not None and settings.ml.enabled:
-            probability, reasons = _speak(signal, settings, in_force, vector)
-        model = in_force.version if in_force and probability is not None else None
-        decision = decide(
-            settings.ml,
-            score=signal.score,
-            probability=probability,
-            reasons=reasons,
-            policy=self._policies.in_force(signal.strategy, signal.ts),
-        )
-        answer = Scored(
-            **msgspec.structs.asdict(signal),
-            probability=decision.probability,
-            final_score=decision.final_score,
-            accepted=decision.accepted,
-            mode=decision.mode,
-            threshold=settings.ml.confidence_threshold,
-            weight=settings.ml.ml_weight,
-            model=model if decision.probability is not None else None,
-            reasons=decision.reasons,
-            inputs=b"" if vector is None else vector.tobytes(),
-            features_digest=self._vector_digests[signal.strategy],
-        )
-        subject = subjects.scored if decision.accepted else subjects.rejected
-        return Answer(subject(signal.strategy, signal.symbol), answer)
+    def _desk(self, lane: Lane) -> Desk:
+        return self._desks.get(lane) or self._open_desk(lane)
 
-    def _vector(
-        self, signal: Signal, series: Series, position: int, settings: StrategySettings
-    ) -> NDArray[np.float32]:
-        row = self._rows.row(series, position)
-        own = [signal.features.get(name, np.nan) for name in settings.features]
-        # A number beyond float32 is served as infinite, which a model is not asked about.
-        with np.errstate(over="ignore"):
-            carried = np.array([signal.score, signal.side, *own], dtype=np.float32)
-        return np.concatenate((row, carried))
+    def _answer(self, desk: Desk, signal: Signal, slot: int, position: int, row: int) -> Answer:
+        """Answer from the features at a ring position, or with the reason why there are none."""
+        ml = desk.settings.ml
+        in_force = self._deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
+        probability, vector = None, None
+        reasons: tuple[str, ...] = ()
+        if position < 0:
+            reasons = (REASON_OF[position],)
+        else:
+            vector = desk.vector(signal, self._rows.row(slot, position))
+            model = in_force.model if in_force is not None else None
+            if not ml.enabled:
+                pass
+            elif in_force is None or model is None:
+                reasons = ("no_model",)
+            elif in_force.is_expired(signal.ts, ml.max_age_days):
+                reasons = ("expired",)
+            elif self._is_warming(in_force, slot, position):
+                reasons = (WARMING,)
+            else:
+                probability, reasons = model.speak(vector)
+        policy = self._policies.in_force(signal.strategy, signal.ts)
+        decision = decide(ml, signal.score, probability, reasons, policy)
+        version = in_force.version if in_force is not None else None
+        return desk.answer(signal, decision, version, vector, row)
+
+    def _is_warming(self, in_force: InForce, slot: int, position: int) -> bool:
+        """Whether a feature of the model still depends on where its symbol's history began."""
+        bars = self._bars.count_of(slot)
+        if bars >= in_force.bars_needed + AS_OF_BARS_MAX:
+            return False
+        age = (self._bars.place_of(slot) - position) % AS_OF_BARS_MAX
+        return bars - age < in_force.bars_needed
 
     def _unknown(self, strategy: str) -> str:
         known = ", ".join(sorted(self._strategies))
         return f"strategy {strategy!r} is not configured; configured: {known}"
 
 
-def _speak(
-    signal: Signal,
-    settings: StrategySettings,
-    in_force: InForce | None,
-    vector: NDArray[np.float32],
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return the model's probability, or None and why no model spoke."""
-    if in_force is None or in_force.model is None:
-        return None, ("no_model",)
-    max_age_days = settings.ml.max_age_days
-    age_ns = signal.ts - in_force.effective_ts
-    if max_age_days is not None and age_ns > max_age_days * _DAY_NS:
-        return None, ("expired",)
-    return in_force.model.speak(vector)
+def _check(signal: Signal, interval: str) -> None:
+    """Raise WireError unless the signal can be honoured on bars of `interval`."""
+    check_signal(signal)
+    if signal.interval != interval:
+        raise WireError(
+            "interval",
+            f"{signal.strategy} trades {interval} bars, the signal names {signal.interval}",
+        )

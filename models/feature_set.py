@@ -77,15 +77,17 @@ def update(states, slot, ts, open_, high, low, close, volume, context, out):
 
 
 @numba.njit(
-    f"void({{ROWS}}, int64[::1], int64[::1], {{ROWS}}, {{ROWS}}, float32[:, ::1])",
+    f"void({{ROWS}}, int64[::1], int64[::1], {{ROWS}}, {{ROWS}}, int64[::1], float32[:, ::1])",
     cache=True,
     error_model="numpy",
 )
-def update_many(states, slots, ts, bars, contexts, out):
+def update_places(states, slots, ts, bars, contexts, places, out):
     for i in range(len(slots)):
-        bar = bars[i]
+        bar, place = bars[i], places[i]
+        if place < 0 or place >= len(out):
+            raise IndexError("a place lies outside the rows")
         update(
-            states, slots[i], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4], contexts[i], out[i]
+            states, slots[i], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4], contexts[i], out[place]
         )
 '''
 
@@ -111,7 +113,7 @@ class FeatureSet:
 
         `states` from `new_states`, `context` float64 (CONTEXT_SIZE,), `out` float32
         (len(names),), C-contiguous. Raises IndexError if `slot` or `out` does not fit."""
-        self._update_many = composed.update_many
+        self._update_places = composed.update_places
 
     def new_states(self, count: int) -> Floats:
         """Return the state of `count` symbols that have seen no bar: float64 (count, size)."""
@@ -139,7 +141,24 @@ class FeatureSet:
                 f"ts, bars, contexts and out must have the shapes {wanted}, "
                 f"were {(ts.shape, bars.shape, contexts.shape, out.shape)}"
             )
-        self._update_many(states, slots, ts, bars, contexts, out)
+        self._update_places(states, slots, ts, bars, contexts, np.arange(n), out)
+
+    def update_places(
+        self,
+        states: Floats,
+        slots: Ints,
+        ts: Ints,
+        bars: Floats,
+        contexts: Floats,
+        places: Ints,
+        rows: Served,
+    ) -> None:
+        """Apply n bars in order, as `update_many`, bar i writing `rows[places[i]]`.
+
+        `places` int64 (n,), `rows` float32 (m, len(names)). Raises IndexError where one does not
+        fit; bars before it have been applied.
+        """
+        self._update_places(states, slots, ts, bars, contexts, places, rows)
 
     def compute(self, ts: ArrayLike, bars: ArrayLike, contexts: ArrayLike) -> Served:
         """Return the features of one symbol's history from its first bar: float32 (n, F).

@@ -46,6 +46,7 @@ class Model:
         self.digest = artifact_digest
         self.version = version_of(card.strategy, artifact_digest)
         self._session = session
+        self.columns = columns
         self._columns = columns
         self._guard = GuardedRow(card.input_guard) if card.input_guard else None
         self._input: NDArray[np.float32] = np.zeros((1, len(columns)), dtype=np.float32)
