@@ -174,7 +174,7 @@ class Drift(Event, frozen=True, tag="drift"):
     """A detector's word on a strategy.
 
     level: warning, detected, recovered. channel: ranking, calibration, inputs, skew.
-    `ts` is the event time at which it was said.
+    `ts` is the event time at which it was said; `detail` says more in words, for a person.
     """
 
     strategy: Name
@@ -189,6 +189,7 @@ class Drift(Event, frozen=True, tag="drift"):
     false_alarm_budget: float
     model: str | None
     ts: Int64 = 0
+    detail: Text = ""
 
 
 class Retrain(Event, frozen=True, tag="retrain"):

@@ -124,6 +124,7 @@ EVENTS: dict[str, Event] = {
         0.01,
         "rsi2-0123456789ab",
         TS + 1,
+        "why",
     ),
     "retrain": Retrain("r-1", "rsi2", None, "drift:slope", TS, "drift-monitor", TS + 1),
     "deployment": Deployment(
@@ -195,7 +196,7 @@ JSON = {
         b'{"type":"drift","strategy":"rsi2","symbol":null,"level":"detected","channel":"ranking'
         b'","detector":"slope","statistic":25.5,"threshold":20.0,"outcomes_seen":240,"changepoi'
         b'nt_ts":1700000000000000000,"false_alarm_budget":0.01,"model":"rsi2-0123456789ab","ts"'
-        b":1700000000000000001}"
+        b':1700000000000000001,"detail":"why"}'
     ),
     "retrain": (
         b'{"type":"retrain","request_id":"r-1","strategy":"rsi2","symbol":null,"reason":"drift:'
@@ -287,11 +288,11 @@ MSGPACK = {
         b"\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab"
     ),
     "drift": (
-        b"\x8d\xa4type\xa5drift\xa8strategy\xa4rsi2\xa6symbol\xc0\xa5level\xa8detected\xa7chann"
+        b"\x8e\xa4type\xa5drift\xa8strategy\xa4rsi2\xa6symbol\xc0\xa5level\xa8detected\xa7chann"
         b"el\xa7ranking\xa8detector\xa5slope\xa9statistic\xcb@9\x80\x00\x00\x00\x00\x00\xa9thre"
         b"shold\xcb@4\x00\x00\x00\x00\x00\x00\xadoutcomes_seen\xcc\xf0\xaechangepoint_ts\xcf"
         b"\x17\x97\x9c\xfe6*\x00\x00\xb2false_alarm_budget\xcb?\x84z\xe1G\xae\x14{\xa5model\xb1"
-        b"rsi2-0123456789ab\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01"
+        b"rsi2-0123456789ab\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa6detail\xa3why"
     ),
     "retrain": (
         b"\x88\xa4type\xa7retrain\xaarequest_id\xa3r-1\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6rea"

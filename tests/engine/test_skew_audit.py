@@ -1,0 +1,137 @@
+"""The audit tells when a signal was served something else than its bars say."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from engine.bar_book import BarBook
+from engine.bar_intake import take_bars
+from engine.scorer import Scorer
+from engine.settings import StrategySettings
+from engine.skew_audit import CLEAN_TO_RECOVER, RTOL, Served, SkewAudit
+from models.feature_set import load_feature_set
+from models.vector import digest_of, vector_names
+from streams.columns import pack_bars
+from streams.events import Drift, Scored
+from streams.session import session
+from tests.engine.market import random_bars, signal_on
+
+FEATURES = load_feature_set()
+ALPHA = StrategySettings(name="alpha", kind="external")
+DIGEST = digest_of(vector_names(FEATURES.names, ()))
+BARS = random_bars("AAA", 620, seed=4)
+
+
+def audit_over(bars) -> tuple[BarBook, SkewAudit]:
+    book = BarBook()
+    audit = SkewAudit(book, FEATURES, session("us_equity"), {"alpha": DIGEST})
+    for start in range(0, len(bars), 50):
+        new = take_bars(book, pack_bars(bars[start : start + 50]))
+        assert new is not None
+        audit.take(new)
+    return book, audit
+
+
+def served(scored: Scored) -> Served:
+    return Served(
+        scored.signal_id,
+        scored.strategy,
+        scored.symbol,
+        scored.ts,
+        scored.model,
+        scored.inputs,
+        scored.features_digest,
+    )
+
+
+def answers_of(bars, on) -> list[Scored]:
+    scorer = Scorer((ALPHA,), FEATURES, session("us_equity"))
+    for bar in bars:
+        scorer.step(bar)
+    return [scorer.step(signal_on(bar, f"s{bar.ts}"))[0].event for bar in on]
+
+
+def with_value(answer: Served, feature: str, value: float) -> Served:
+    vector = np.frombuffer(answer.inputs, dtype="<f4").copy()
+    vector[FEATURES.names.index(feature)] = value
+    return answer._replace(inputs=vector.tobytes())
+
+
+def test_what_the_scorer_serves_is_what_the_bars_say():
+    _, audit = audit_over(BARS)
+    for answer in answers_of(BARS, BARS[-100:]):
+        assert audit.check(served(answer), 0) == []
+    assert (audit.audited, audit.unequal) == (100, 0)
+
+
+def test_a_scorer_that_saw_other_bars_is_found_out():
+    other = msgspec.structs.replace(BARS[-1], close=BARS[-1].low)
+    _, audit = audit_over([*BARS[:-1], other])
+    (answer,) = answers_of(BARS, BARS[-1:])
+    (found,) = audit.check(served(answer), 0)
+    event = found.event
+    assert isinstance(event, Drift)
+    assert (event.channel, event.level, event.symbol, event.ts) == (
+        "skew",
+        "detected",
+        "AAA",
+        BARS[-1].ts,
+    )
+    assert event.detail.split(" ")[0] in FEATURES.names
+    assert event.statistic > RTOL == event.threshold
+    assert found.subject == "drift.alpha"
+
+
+def test_a_scorer_whose_history_began_later_agrees_once_its_features_have_converged():
+    longest = int(FEATURES.convergence.max())
+    late = BARS[-longest - 5 :]
+    (answer,) = answers_of(late, late[-1:])
+    _, audit = audit_over(BARS)
+    assert audit.check(served(answer), 0) == []
+    # The audit's own history may be the shorter one: what has not converged is not compared.
+    _, young = audit_over(BARS[-40:])
+    (answer,) = answers_of(BARS, BARS[-1:])
+    assert young.check(served(answer), 0) == []
+    assert young.audited == 1
+
+
+@pytest.mark.parametrize(("change", "differs"), [(1.0 + 1e-6, False), (1.0 + 1e-4, True)])
+def test_a_value_may_differ_by_rounding_only(change: float, differs: bool):
+    _, audit = audit_over(BARS)
+    (answer,) = answers_of(BARS, BARS[-1:])
+    value = np.frombuffer(answer.inputs, dtype="<f4")[FEATURES.names.index("rsi_14")]
+    told = audit.check(with_value(served(answer), "rsi_14", float(value) * change), 0)
+    assert bool(told) == differs
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e30])
+def test_absurd_values_differ_and_are_told_in_finite_figures(value: float):
+    _, audit = audit_over(BARS)
+    (answer,) = answers_of(BARS, BARS[-1:])
+    (found,) = audit.check(with_value(served(answer), "ibs", value), 0)
+    assert np.isfinite(found.event.statistic)
+
+
+def test_a_difference_is_said_once_and_its_end_as_well():
+    _, audit = audit_over(BARS)
+    (answer,) = answers_of(BARS, BARS[-1:])
+    wrong = with_value(served(answer), "ibs", 5.0)
+    assert len(audit.check(wrong, 0)) == 1
+    assert audit.check(wrong, 0) == []
+    said = [audit.check(served(answer), 0) for _ in range(CLEAN_TO_RECOVER)]
+    assert said[:-1] == [[]] * (CLEAN_TO_RECOVER - 1)
+    assert said[-1][0].event.level == "recovered"
+    assert audit.unequal == 2
+
+
+def test_what_cannot_be_compared_is_passed_over():
+    _, audit = audit_over(BARS)
+    (answer,) = answers_of(BARS, BARS[-1:])
+    given = served(answer)
+    assert audit.check(given._replace(inputs=b""), 0) == []
+    assert audit.check(given._replace(inputs=given.inputs[:8]), 0) == []
+    assert audit.check(given._replace(ts=BARS[0].ts), 0) == []
+    assert audit.check(given._replace(ts=BARS[-1].ts + 1), 0) == []
+    assert audit.audited == 0
+    assert audit.check(given._replace(features_digest="other"), 0) == []
+    assert audit.of_other_code == 1
