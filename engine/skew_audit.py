@@ -28,6 +28,7 @@ from streams.session import Session
 
 RTOL = 1e-5
 ATOL = 1e-6
+STATISTIC_MAX = 1e9
 CHANNEL = "skew"
 DETECTOR = "skew_audit"
 CLEAN_TO_RECOVER = 100
@@ -156,7 +157,7 @@ class SkewAudit:
         )
         if found >= 0:
             a, b = float(vector[found]), float(own[found])
-            statistic = min(abs(a - b) / max(abs(a), abs(b)), 1e9)
+            statistic = min(abs(a - b) / max(abs(b), ATOL), STATISTIC_MAX)
             detail = f"{self._names[found]} was served as {a:.9g}, the bars say {b:.9g}"
         event = Drift(
             strategy=served.strategy,
