@@ -18,6 +18,7 @@ class Buffer:
         self.messages: deque[Message] = deque()
         self.bytes = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._events: tuple[asyncio.Event, ...] = ()
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -30,8 +31,16 @@ class Buffer:
 
     def wake(self) -> None:
         """Let a waiting taker look, whether or not there is something."""
+        for event in self._events:
+            event.set()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def tell(self, event: asyncio.Event) -> None:
+        """Set `event` with every `wake` from now on, and at once when something is there."""
+        self._events += (event,)
+        if self.messages:
+            event.set()
 
     def take(self) -> list[Message]:
         """Return up to BATCH_MAX messages without waiting."""

@@ -4,6 +4,7 @@ Two implementations pass the same contract tests: `streams.memory_bus` and `stre
 Roles see this interface only, so backtest, replay and live differ in bus and clock alone.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -38,7 +39,22 @@ class Subscription(Protocol):
     """Messages in order, in batches."""
 
     async def next_batch(self, timeout_s: float) -> list[Message]:
-        """Return the next messages, at least one, or [] when none came within `timeout_s`."""
+        """Return the next messages, at least one, or [] when none came within `timeout_s`.
+
+        Raises BusError when the subscription is closed or has failed.
+        """
+        ...
+
+    def take(self) -> list[Message]:
+        """Return the next messages that have come, or [] when there are none, without waiting.
+
+        Raises BusError when the subscription is closed or has failed. Nothing arrives unless
+        the caller awaits something now and then.
+        """
+        ...
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set `event` whenever there is something to take, and when the subscription ends."""
         ...
 
     async def close(self) -> None:

@@ -188,6 +188,7 @@ class MemorySubscription:
         self._next_seq = max(1, start_seq)
         self._patterns = patterns
         self._more = asyncio.Event()
+        self._events = [self._more]
         self._closed = False
         stream.waiting.add(self._more)
 
@@ -196,7 +197,7 @@ class MemorySubscription:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while not self._closed:
-            batch = self._take()
+            batch = self._next()
             if batch:
                 # A reader that never waits would starve whoever shares the loop with it.
                 await asyncio.sleep(0)
@@ -208,13 +209,27 @@ class MemorySubscription:
             await wait_until_set(self._more, remaining)
         raise BusError("the subscription is closed")
 
+    def take(self) -> list[Message]:
+        """Return up to BATCH_MAX messages that are there, or [], without waiting."""
+        if self._closed:
+            raise BusError("the subscription is closed")
+        return self._next()
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set `event` whenever a message is stored, and when the subscription ends."""
+        self._events.append(event)
+        self._stream.waiting.add(event)
+        if self._next_seq <= self._stream.last_seq:
+            event.set()
+
     async def close(self) -> None:
         """Stop reading."""
         self._closed = True
-        self._stream.waiting.discard(self._more)
-        self._more.set()
+        for event in self._events:
+            self._stream.waiting.discard(event)
+            event.set()
 
-    def _take(self) -> list[Message]:
+    def _next(self) -> list[Message]:
         batch: list[Message] = []
         messages = self._stream.messages
         while self._next_seq <= self._stream.last_seq and len(batch) < BATCH_MAX:
@@ -252,6 +267,16 @@ class MemoryPlainSubscription:
             raise BusError("the subscription is closed")
         await self._buffer.wait(timeout_s)
         return self._buffer.take()
+
+    def take(self) -> list[Message]:
+        """Return what came, or [], without waiting."""
+        if self._closed:
+            raise BusError("the subscription is closed")
+        return self._buffer.take()
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set `event` whenever a message arrives, and when the subscription ends."""
+        self._buffer.tell(event)
 
     async def close(self) -> None:
         """Stop listening."""

@@ -382,6 +382,9 @@ class NatsBus:
         await self._publisher.close()
         for reader in self._readers:
             reader.end(f"the server ended the connection for good{self._why()}")
+        for other in self._others:
+            if isinstance(other, PlainSubscription):
+                other.end()
 
 
 @lru_cache(maxsize=SUBJECTS_KNOWN_MAX)

@@ -1,5 +1,6 @@
 """Plain publish and subscribe on NATS: at most once, to whoever listens now."""
 
+import asyncio
 import logging
 
 from nats.aio.client import Client
@@ -43,6 +44,22 @@ class PlainSubscription:
         if not self._buffer.messages and self._connection.is_closed:
             raise BusError(f"hearing {self._subject} ended: the connection is gone for good")
         return self._buffer.take()
+
+    def take(self) -> list[Message]:
+        """Return what came, or [], without waiting."""
+        if self._closed:
+            raise BusError(f"the subscription to {self._subject} is closed")
+        if not self._buffer.messages and self._connection.is_closed:
+            raise BusError(f"hearing {self._subject} ended: the connection is gone for good")
+        return self._buffer.take()
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set `event` whenever a message arrives, and when the subscription ends."""
+        self._buffer.tell(event)
+
+    def end(self) -> None:
+        """Let a waiting taker see that the connection is gone for good."""
+        self._buffer.wake()
 
     async def close(self) -> None:
         """Stop listening."""

@@ -101,6 +101,23 @@ class PullLoop:
         await self._request_more()
         return batch
 
+    def take(self) -> list[Message]:
+        """Return what has come, at most BATCH_MAX, or [], without waiting.
+
+        Raises BusError as `next_batch` does.
+        """
+        if not self._buffer.messages:
+            self._check()
+            return []
+        batch = self._buffer.take()
+        if self._wanted <= PULL_AGAIN_AT:
+            self._ask_soon()
+        return batch
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set `event` whenever a message arrives, and when the subscription ends."""
+        self._buffer.tell(event)
+
     async def close(self) -> None:
         """Stop reading and delete the consumer."""
         if self._closed:
