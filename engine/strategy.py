@@ -34,6 +34,9 @@ from streams.strict import decode_strict, nearest
 ENTRY_SIDE, SCORE, STOP_PRICE, EXIT_LONG, EXIT_SHORT, ATR = range(6)
 DECISION_SIZE = 6
 
+LENT = ("models.history", "engine.indicators", "engine.virtual_positions")
+"""Modules of ours that every composed strategy draws on, beside its own file."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -44,10 +47,15 @@ import numpy as np
 
 from engine.indicators import average_true_range
 from engine.strategies.{name} import step
+from engine.trade import TRADE
+from engine.virtual_positions import enter, hold_on
 from models.history import HISTORY_SIZE, push
+from models.kernel import borrowed
 
 ROW = "float64[:, ::1]"
 BAR = "float64, float64, float64, float64, float64"
+INT, FLOAT, INTS = numba.int64, numba.float64, numba.int64[::1]
+ROWS, TRADES, FLAGS = numba.float64[:, ::1], numba.from_dtype(TRADE)[::1], numba.boolean[::1]
 
 
 @numba.njit(
@@ -75,6 +83,62 @@ def update_many(states, slots, ts, bars, params, out):
         update(
             states, slots[i], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4], params, out[i]
         )
+
+
+@numba.njit(
+    INT(
+        *(ROWS, TRADES, FLAGS, INTS, INTS, INTS, ROWS, FLOAT[::1]),
+        *(numba.boolean, INT, FLOAT, INTS, ROWS),
+    ),
+    cache=True,
+    error_model="numpy",
+)
+def run(
+    states,
+    trades,
+    held,
+    homes,
+    slots,
+    ts,
+    values,
+    params,
+    is_overlapping,
+    max_hold_bars,
+    stop_atr_mult,
+    out_rows,
+    out,
+):
+    count = 0
+    for i in range(len(slots)):
+        slot = homes[slots[i]]
+        if slot < 0:
+            continue
+        bar = values[i]
+        state = borrowed(states[slot])
+        history = push(state[:HISTORY_SIZE], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4])
+        # Row `count` is free: it is kept only if this bar signals.
+        decision = out[count]
+        decision[:] = 0.0
+        decision[2] = np.nan
+        step(state[HISTORY_SIZE:], history, params, decision)
+        is_flat = hold_on(trades, held, slot, ts[i], bar, decision[3], decision[4])
+        side = decision[0]
+        if side == 0.0 or not (is_flat or is_overlapping):
+            continue
+        close = bar[3]
+        stop = decision[2]
+        if not (stop > 0.0 and stop < np.inf and side * (close - stop) > 0.0):
+            decision[2] = np.nan
+            stop = close - side * stop_atr_mult * average_true_range(history)
+        if decision[1] < 0.0:
+            decision[1] = 0.0
+        elif decision[1] > 1.0:
+            decision[1] = 1.0
+        if is_flat:
+            enter(trades, held, slot, int(side), close, stop, max_hold_bars)
+        out_rows[count] = i
+        count += 1
+    return count
 '''
 
 
@@ -101,6 +165,16 @@ class Strategy:
         self.update_many = self._composed.update_many
         """update_many(states, slots int64[n], ts int64[n], bars float64[n, 5], params,
         out float64[n, DECISION_SIZE]): n bars in order."""
+        self.run = self._composed.run
+        """run(states, trades TRADE[slots], held bool[slots], homes int64[m], slots int64[n], ts
+        int64[n], bars float64[n, 5], params, is_overlapping, max_hold_bars, stop_atr_mult,
+        out_rows int64[n], out float64[n, DECISION_SIZE]) -> count: n bars in order, each decided
+        and carried through its virtual position (`engine.virtual_positions`).
+
+        `homes` says in which row of `states`, `trades` and `held` a slot lives, -1 for none. The
+        first `count` of `out_rows` are the bars that signal, of `out` their side, score within
+        [0, 1] and stop: NaN where it is no price on the losing side of the close, as one many
+        ATR below a cheap stock; then the position's stands `stop_atr_mult` ATR away."""
 
     def new_states(self, slots: int) -> Floats:
         """Return fresh state for `slots` symbols, float64 (slots, state_size)."""
@@ -135,5 +209,5 @@ def sources_of(module: ModuleType) -> list[ModuleType]:
 
     These are what a composed kernel draws on: a change in any of them is a new kernel.
     """
-    lent = [importlib.import_module(name) for name in ("models.history", "engine.indicators")]
+    lent = [importlib.import_module(name) for name in LENT]
     return drawn_from([module, *lent], ("models.", "engine."))

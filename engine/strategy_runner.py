@@ -18,17 +18,20 @@ def is_external(settings: StrategySettings) -> bool:
 class StrategyRunner:
     """The states of one strategy, one slot per symbol, in order of first bar.
 
-    Raises ConfigError for an unknown kind or parameter.
+    `states` float64 (slots, state size), more rows than symbols; `params` and `run` are those of
+    `engine.strategy`. Raises ConfigError for an unknown kind or parameter.
     """
 
     def __init__(self, settings: StrategySettings) -> None:
         self.settings = settings
-        self._strategy = load_strategy(settings.rule_name)
+        strategy = load_strategy(settings.rule_name)
         path = f"strategies.{settings.name}.params"
-        params = self._strategy.decode_params(dict(settings.params), path)
+        params = strategy.decode_params(dict(settings.params), path)
         self.max_hold_bars = int(getattr(params, "max_hold_bars"))  # noqa: B009
-        self._params = self._strategy.vector(params)
-        self._states = self._strategy.new_states(_SLOTS_FIRST)
+        self.params = strategy.vector(params)
+        self.states = strategy.new_states(_SLOTS_FIRST)
+        self.update = strategy.update
+        self.run = strategy.run
         self._slots: dict[str, int] = {}
         self._out = np.zeros(DECISION_SIZE)
         self._symbols = frozenset(settings.symbols)
@@ -45,13 +48,13 @@ class StrategyRunner:
         if slot is None:
             slot = len(self._slots)
             self._slots[symbol] = slot
-            self._states = grown(self._states, slot + 1)
+            self.states = grown(self.states, slot + 1)
         return slot
 
     def decide(self, slot: int, bar: Bar) -> list[float]:
         """Take the next bar of a slot and return the decision: see `engine.strategy`."""
-        self._strategy.update(
-            self._states,
+        self.update(
+            self.states,
             slot,
             bar.ts,
             bar.open,
@@ -59,7 +62,7 @@ class StrategyRunner:
             bar.low,
             bar.close,
             bar.volume,
-            self._params,
+            self.params,
             self._out,
         )
         decision: list[float] = self._out.tolist()
@@ -69,5 +72,5 @@ class StrategyRunner:
         """Forget a symbol's history; return its slot, None where it never had a bar."""
         slot = self._slots.get(symbol)
         if slot is not None:
-            self._states[slot] = 0.0
+            self.states[slot] = 0.0
         return slot

@@ -8,17 +8,26 @@ True
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.codec import PAYLOAD_BYTES_MAX
 from streams.errors import WireError
-from streams.events import Bar, Bars, Signal, Signals
+from streams.events import TEXT_MAX, Bar, Bars, Signal, Signals
 
 FRAME_ROWS_MAX = 16_384
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _PRICES = ("open", "high", "low", "close", "volume")
+_SIGNAL_NUMBERS = (("side", "i1"), ("score", "<f8"), ("price", "<f8"), ("stop", "<f8"))
+
+# JSON of a signal's row: 33 bytes of numbers in base64; a control character takes six bytes.
+_NUMBERS_JSON_BYTES = 44
+_TEXT_JSON_BYTES = 6 * TEXT_MAX + 3
+_HEAD_JSON_BYTES = 4 * _TEXT_JSON_BYTES
+_ROWS_SAFE = (PAYLOAD_BYTES_MAX - _HEAD_JSON_BYTES) // (2 * _TEXT_JSON_BYTES + _NUMBERS_JSON_BYTES)
 
 
 class BarColumns(NamedTuple):
@@ -105,6 +114,51 @@ def expand_bars(frame: Bars) -> list[Bar]:
     ]
 
 
+class SignalColumns(NamedTuple):
+    """Signals of one strategy and interval, without features; n rows.
+
+    `ts` int64 (n,), `side` 1 or -1 of any number type, `score`, `price` and `stop` float64 (n,);
+    a NaN stop is none.
+    """
+
+    strategy: str
+    interval: str
+    signal_ids: tuple[str, ...]
+    symbols: tuple[str, ...]
+    ts: Ints
+    side: NDArray[np.generic]
+    score: Floats
+    price: Floats
+    stop: Floats
+
+    def part(self, start: int, stop: int) -> "SignalColumns":
+        """Return rows `start` to `stop`."""
+        return SignalColumns(
+            self.strategy,
+            self.interval,
+            self.signal_ids[start:stop],
+            self.symbols[start:stop],
+            self.ts[start:stop],
+            self.side[start:stop],
+            self.score[start:stop],
+            self.price[start:stop],
+            self.stop[start:stop],
+        )
+
+
+def signal_frames(columns: SignalColumns) -> list[Signals]:
+    """Return the events that carry `columns`, in order; two rows or more stay two or more.
+
+    One event, unless that were more than FRAME_ROWS_MAX rows or, in one of the encodings, than
+    PAYLOAD_BYTES_MAX bytes.
+    """
+    rows = len(columns.ts)
+    if rows <= FRAME_ROWS_MAX and (rows <= _ROWS_SAFE or _json_bytes(columns) < PAYLOAD_BYTES_MAX):
+        return [_signals_of(columns)]
+    half = rows // 2
+    return signal_frames(columns.part(0, half)) + signal_frames(columns.part(half, rows))
+
+
 def pack_signals(signals: Sequence[Signal]) -> Signals:
     """Return signals of one strategy and interval, without features, in columns."""
     if not signals:
@@ -112,48 +166,66 @@ def pack_signals(signals: Sequence[Signal]) -> Signals:
     first = signals[0]
     if any((s.strategy, s.interval) != (first.strategy, first.interval) for s in signals):
         raise ValueError("the signals of a frame must share strategy and interval")
-    stops = [float("nan") if s.stop is None else s.stop for s in signals]
-    return Signals(
+    columns = SignalColumns(
         strategy=first.strategy,
         interval=first.interval,
         signal_ids=tuple(s.signal_id for s in signals),
         symbols=tuple(s.symbol for s in signals),
-        ts=np.array([s.ts for s in signals], dtype="<i8").tobytes(),
-        side=np.array([s.side for s in signals], dtype="i1").tobytes(),
-        score=_float_bytes([s.score for s in signals]),
-        price=_float_bytes([s.price for s in signals]),
-        stop=_float_bytes(stops),
+        ts=np.array([s.ts for s in signals], dtype=np.int64),
+        side=np.array([s.side for s in signals], dtype=np.int8),
+        score=np.array([s.score for s in signals], dtype=np.float64),
+        price=np.array([s.price for s in signals], dtype=np.float64),
+        # None becomes NaN.
+        stop=np.array([s.stop for s in signals], dtype=np.float64),
     )
+    return _signals_of(columns)
 
 
 def expand_signals(frame: Signals) -> list[Signal]:
     """Return the rows of a columnar signal event. Raises WireError `columns`."""
-    ts = _column(frame.ts, "<i8", "ts").tolist()
-    side = _column(frame.side, "i1", "side").tolist()
-    score = _column(frame.score, "<f8", "score").tolist()
-    price = _column(frame.price, "<f8", "price").tolist()
-    stop = _column(frame.stop, "<f8", "stop").tolist()
-    lengths = {"side": len(side), "score": len(score), "price": len(price), "stop": len(stop)}
+    ts = _column(frame.ts, "<i8", "ts")
+    numbers = {name: _column(getattr(frame, name), dtype, name) for name, dtype in _SIGNAL_NUMBERS}
+    lengths = {name: len(column) for name, column in numbers.items()}
     lengths |= {"signal_ids": len(frame.signal_ids), "symbols": len(frame.symbols)}
     _check_rows(len(ts), lengths)
+    strategy, interval = frame.strategy, frame.interval
+    values = (column.tolist() for column in (ts, *numbers.values()))
     return [
         Signal(
-            signal_id=frame.signal_ids[i],
-            strategy=frame.strategy,
-            symbol=frame.symbols[i],
-            interval=frame.interval,
-            ts=ts[i],
-            side=side[i],
-            score=score[i],
-            price=price[i],
-            stop=None if stop[i] != stop[i] else stop[i],
+            signal_id,
+            strategy,
+            symbol,
+            interval,
+            at,
+            side,
+            score,
+            price,
+            None if stop != stop else stop,
         )
-        for i in range(len(ts))
+        for signal_id, symbol, at, side, score, price, stop in zip(
+            frame.signal_ids, frame.symbols, *values, strict=True
+        )
     ]
 
 
-def _float_bytes(values: list[float]) -> bytes:
-    return np.array(values, dtype="<f8").tobytes()
+def _signals_of(columns: SignalColumns) -> Signals:
+    numbers = {
+        name: getattr(columns, name).astype(dtype).tobytes() for name, dtype in _SIGNAL_NUMBERS
+    }
+    return Signals(
+        strategy=columns.strategy,
+        interval=columns.interval,
+        signal_ids=columns.signal_ids,
+        symbols=columns.symbols,
+        ts=columns.ts.astype("<i8").tobytes(),
+        **numbers,
+    )
+
+
+def _json_bytes(columns: SignalColumns) -> int:
+    """The most bytes that the event takes: names in JSON, numbers in base64, room for the rest."""
+    names = msgspec.json.encode((columns.signal_ids, columns.symbols))
+    return len(names) + _NUMBERS_JSON_BYTES * len(columns.ts) + _HEAD_JSON_BYTES
 
 
 def _column(data: bytes, dtype: str, name: str) -> NDArray[np.generic]:

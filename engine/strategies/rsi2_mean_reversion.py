@@ -1,10 +1,12 @@
 """RSI(2) mean reversion, long only: buy a short, deep dip in a rising market.
 
-Entry: RSI(`period`, Wilder) below `entry` while the close stands above its `trend_ma`-bar mean.
+Entry: RSI(`period`, Wilder) below `entry` while the close stands above its `trend_ma`-bar mean;
+with `trend_ma` 0 the trend is not asked.
 Exit: RSI above `exit`, at the next open; a hard stop `hard_stop_atr_mult` ATR(14) below the
 signal's close; or `max_hold_bars` bars held (0: never).
 Technical score: depth of the dip, 1 - RSI / entry, in (0, 1]; 1 at RSI 0.
-Warm-up: `trend_ma` bars for entries, `period` + 1 for exits; before that neither is given.
+Warm-up: max(`trend_ma`, `period` + 1) bars for entries, `period` + 1 for exits; before that
+neither is given.
 RSI of a market that has not moved is 50. Scale-free.
 
 On the bundled sample (5 stocks, daily, 12,154 bars) the entry condition holds on 693 bars; with
@@ -26,16 +28,26 @@ from models.kernel import kernel
 
 STATE_SIZE = 2
 
+TREND_MA_MAX = 250
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bars, RSI points (0..100) and multiples of ATR(14)."""
+    """Bars, RSI points (0..100) and multiples of ATR(14).
+
+    `trend_ma` is 0 (no trend filter) or 2 to TREND_MA_MAX bars.
+    """
 
     period: Annotated[int, msgspec.Meta(ge=2, le=50)] = 2
     entry: Annotated[float, msgspec.Meta(gt=0.0, lt=50.0)] = 10.0
     exit: Annotated[float, msgspec.Meta(ge=50.0, lt=100.0)] = 65.0
-    trend_ma: Annotated[int, msgspec.Meta(ge=2, le=250)] = 200
+    trend_ma: Annotated[int, msgspec.Meta(ge=0, le=TREND_MA_MAX)] = 200
     hard_stop_atr_mult: Annotated[float, msgspec.Meta(ge=0.5, le=10.0)] = 2.5
     max_hold_bars: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+
+    def __post_init__(self) -> None:
+        """Refuse a mean of one bar, which no close stands above."""
+        if self.trend_ma == 1:
+            raise ValueError(f"trend_ma 0 (no trend filter) or 2 to {TREND_MA_MAX}")
 
 
 @kernel
@@ -71,7 +83,7 @@ def step(
         out[3] = 1.0
     if value < entry and history.count >= trend_ma:
         close = history.close[history.end - 1]
-        if close > mean_of_last(history.close, history.end, trend_ma):
+        if trend_ma == 0 or close > mean_of_last(history.close, history.end, trend_ma):
             out[0] = 1.0
             out[1] = 1.0 - value / entry
             out[2] = close - stop_atr_mult * average_true_range(history)

@@ -4,10 +4,11 @@ import polars as pl
 import pytest
 
 from engine.settings import StrategySettings
-from engine.strategist import Strategist, signal_id_of
-from streams.columns import pack_bars
+from engine.signal_maker import signal_id_of
+from engine.strategist import Strategist
+from streams.columns import expand_signals, pack_bars
 from streams.errors import ConfigError
-from streams.events import Bar, Reset, Signal
+from streams.events import Bar, Reset, Signal, Signals
 from streams.validation import check_signal
 from tests.engine.market import DAY_NS, random_bars
 from tests.house import ROOT
@@ -20,7 +21,12 @@ ENGINE = StrategySettings(name="theirs", kind="external")
 
 
 def signals(strategist: Strategist, events) -> list[Signal]:
-    return [answer.event for event in events for answer in strategist.step(event)]
+    said = [answer.event for event in events for answer in strategist.step(event)]
+    return [row for event in said for row in rows_of(event)]
+
+
+def rows_of(event: Signal | Signals) -> list[Signal]:
+    return [event] if isinstance(event, Signal) else expand_signals(event)
 
 
 def test_on_the_sample_the_docstrings_state_how_many_signals_there_are():

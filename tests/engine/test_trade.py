@@ -1,13 +1,19 @@
 """The trade rule, branch by branch, against figures worked out by hand."""
 
+import numba
 import numpy as np
 import pytest
 
 from engine.settings import CostSettings
 from engine.trade import REASON_NAMES, TRADE, cost_of_side, new_trade, settle, stop_of
-from engine.virtual_positions import load_trade_rule
+from engine.virtual_positions import hold_on
 
 FREE = CostSettings(bps_per_side=0.0)
+
+
+@numba.njit(error_model="numpy")
+def is_flat_after(trades, held, ts, bar, exit_long, exit_short):
+    return hold_on(trades, held, 0, ts, bar, exit_long, exit_short)
 
 
 def run(bars, *, side=1, price=100.0, stop=95.0, target_r=0.0, max_hold_bars=0, exits=()):
@@ -18,11 +24,11 @@ def run(bars, *, side=1, price=100.0, stop=95.0, target_r=0.0, max_hold_bars=0, 
     trades[0] = new_trade(
         side=side, price=price, stop=stop, target_r=target_r, max_hold_bars=max_hold_bars, rule=-1
     )
-    advance = load_trade_rule().advance_slot
+    held = np.ones(1, dtype=np.bool_)
     for ts, bar in enumerate(bars, start=1):
         flag = float(ts in exits)
         flags = (flag, 0.0) if side > 0 else (0.0, flag)
-        if advance(trades, 0, ts, *bar, *flags):
+        if is_flat_after(trades, held, ts, np.array(bar), *flags):
             return trades[0], True
     return trades[0], False
 

@@ -3,17 +3,20 @@
 import math
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.codec import decode, encode
+from streams.codec import PAYLOAD_BYTES_MAX, decode, encode
 from streams.columns import (
     FRAME_ROWS_MAX,
+    SignalColumns,
     expand_bars,
     expand_signals,
     pack_bars,
     pack_signals,
+    signal_frames,
 )
 from streams.errors import WireError
 from streams.events import Bar, Signal
@@ -111,3 +114,42 @@ def test_a_frame_has_a_bound():
 def test_numbers_that_are_none_survive_for_the_validator_to_see():
     [bar] = expand_bars(pack_bars([msgspec.structs.replace(ROW, close=math.nan)]))
     assert math.isnan(bar.close)
+
+
+def signals_of_length(rows: int, symbol: str, signal_id: str) -> SignalColumns:
+    numbers = np.linspace(0.0, 1.0, rows)
+    return SignalColumns(
+        strategy="s",
+        interval="1d",
+        signal_ids=tuple(f"{signal_id}{row}" for row in range(rows)),
+        symbols=(symbol,) * rows,
+        ts=np.arange(1, rows + 1),
+        side=np.where(numbers > 0.5, 1.0, -1.0),
+        score=numbers,
+        price=1.0 + numbers,
+        stop=np.where(numbers > 0.3, 0.5, np.nan),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "symbol", "signal_id", "events"),
+    [
+        (2, "A", "i", 1),
+        (FRAME_ROWS_MAX, "A", "i", 1),
+        (FRAME_ROWS_MAX + 1, "A", "i", 2),
+        (1_001, "\x01" * 256, "\x01" * 250, 4),
+        (1_001, "\N{CUBE ROOT}" * 256, "i", 1),
+    ],
+)
+def test_signals_in_columns_are_as_few_messages_as_fit(rows, symbol, signal_id, events):
+    columns = signals_of_length(rows, symbol, signal_id)
+    frames = signal_frames(columns)
+    assert len(frames) == events
+    for frame in frames:
+        for encoding in ("json", "msgpack"):
+            assert len(encode(frame, encoding)) <= PAYLOAD_BYTES_MAX
+    expanded = [signal for frame in frames for signal in expand_signals(frame)]
+    assert [s.signal_id for s in expanded] == list(columns.signal_ids)
+    assert [s.ts for s in expanded] == columns.ts.tolist()
+    assert [s.side for s in expanded] == columns.side.tolist()
+    assert [s.stop or 0.0 for s in expanded] == np.nan_to_num(columns.stop).tolist()
