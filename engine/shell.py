@@ -95,6 +95,7 @@ class Shell:
         self.role = role
         self.shard = shard
         self.seq = 0
+        self.input_seq = 0
         self._feeds = feeds
         self._writes = writes
         self._encoding = encoding
@@ -106,7 +107,7 @@ class Shell:
         self._arrived = asyncio.Event()
         self._already_out: set[str] = set()
         self._progress_ts = 0
-        self._progress_seq = 0
+        self._progress_seq = (0, 0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good."""
@@ -196,6 +197,8 @@ class Shell:
             await self._take(inlet.stream, message, event)
             if is_last:
                 self.seq = message.seq
+            elif inlet.stream == topology.INPUT:
+                self.input_seq = message.seq
             taken += 1
         return taken
 
@@ -224,18 +227,21 @@ class Shell:
 
     async def _say_progress(self, *, is_idle: bool) -> None:
         ts = self.core.progress_ts
+        position = (self.seq, self.input_seq)
         has_moved = ts > self._progress_ts
-        if not has_moved and not (is_idle and self.seq > self._progress_seq):
+        if not has_moved and not (is_idle and position != self._progress_seq):
             return
         if self._vouches_across_streams and self._has_sent:
             # Order holds within a stream: only what is stored can be vouched for in another.
             await self.bus.flush()
         self._has_sent = False
         self._progress_ts = max(ts, self._progress_ts)
-        self._progress_seq = self.seq
-        event = Progress(self.role, self.shard, self._progress_ts, self.seq)
+        self._progress_seq = position
+        event = Progress(
+            self.role, self.shard, self._progress_ts, self.seq, input_seq=self.input_seq
+        )
         subject = subjects.progress(self.role, self.shard)
-        said = f"{self._incarnation}:{subject}:{event.event_ts}:{event.seq}"
+        said = f"{self._incarnation}:{subject}:{event.event_ts}:{event.seq}:{event.input_seq}"
         await self.bus.send(subject, codec.encode(event), msg_id=said)
 
     async def _read_back(self, stream: str) -> None:

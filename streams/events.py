@@ -247,6 +247,7 @@ class Progress(Event, frozen=True, tag="progress"):
 
     It travels in the stream the role writes to, behind the answers it vouches for. `seq` is
     the last sequence of the stream it reads, `shards` how many share the role: see Watermark.
+    A role that reads INPUT beside another stream says with `input_seq` how far it is in that.
     """
 
     role: Name
@@ -254,6 +255,7 @@ class Progress(Event, frozen=True, tag="progress"):
     event_ts: Int64
     seq: Int64
     shards: Int64 = 1
+    input_seq: Int64 = 0
 
 
 WireEvent = (

@@ -15,17 +15,19 @@ class Watermark:
     """Merges the progress of the shards of one role.
 
     `event_ts`: every answer with ts up to it is out. `seq`: every message of the stream that the
-    role reads up to it has been answered. Both 0 until each shard of a generation has spoken.
+    role reads up to it has been answered; `input_seq`: the same of INPUT, where it is read beside
+    that. All 0 until each shard of a generation has spoken.
     """
 
-    __slots__ = ("_generations", "event_ts", "seq", "shards")
+    __slots__ = ("_generations", "event_ts", "input_seq", "seq", "shards")
 
     def __init__(self) -> None:
         self.event_ts = 0
         self.seq = 0
+        self.input_seq = 0
         # How many shards there were in the newest word.
         self.shards = 0
-        self._generations: dict[int, tuple[list[int], list[int]]] = {}
+        self._generations: dict[int, tuple[list[int], ...]] = {}
 
     def note(self, progress: Progress) -> None:
         """Take one shard's word; what no shard can say, its number being too high, is left out."""
@@ -33,9 +35,13 @@ class Watermark:
         if not 0 <= shard < shards <= SHARDS:
             return
         self.shards = shards
-        known = self._generations.setdefault(shards, ([0] * shards, [0] * shards))
-        times, positions = known
-        times[shard] = max(times[shard], progress.event_ts)
-        positions[shard] = max(positions[shard], progress.seq)
+        if shards not in self._generations:
+            self._generations[shards] = ([0] * shards, [0] * shards, [0] * shards)
+        known = self._generations[shards]
+        words = (progress.event_ts, progress.seq, progress.input_seq)
+        for marks, word in zip(known, words, strict=True):
+            marks[shard] = max(marks[shard], word)
+        times, positions, input_positions = known
         self.event_ts = max(self.event_ts, min(times))
         self.seq = max(self.seq, min(positions))
+        self.input_seq = max(self.input_seq, min(input_positions))

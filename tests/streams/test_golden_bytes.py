@@ -214,7 +214,7 @@ JSON = {
     "expire": (b'{"type":"expire","strategy":"rsi2","symbol":"A","signal_id":"s-2"}'),
     "progress": (
         b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17'
-        b',"shards":4}'
+        b',"shards":4,"input_seq":0}'
     ),
 }
 
@@ -311,8 +311,8 @@ MSGPACK = {
     ),
     "expire": (b"\x84\xa4type\xa6expire\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa9signal_id\xa3s-2"),
     "progress": (
-        b"\x86\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
-        b"\xfe6*\x00\x00\xa3seq\x11\xa6shards\x04"
+        b"\x87\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
+        b"\xfe6*\x00\x00\xa3seq\x11\xa6shards\x04\xa9input_seq\x00"
     ),
 }
 

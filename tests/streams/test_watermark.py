@@ -92,3 +92,11 @@ def test_it_does_not_depend_on_the_order_of_arrival(words, rng):
     shuffled = list(words)
     rng.shuffle(shuffled)
     assert standing(*shuffled) == standing(*words)
+
+
+def test_the_position_in_input_is_the_slowest_shards_as_well():
+    watermark = noted((0, 2, 5, 7))
+    watermark.note(Progress("labeller", 0, 50, 7, 2, input_seq=30))
+    assert watermark.input_seq == 0
+    watermark.note(Progress("labeller", 1, 40, 9, 2, input_seq=20))
+    assert watermark.input_seq == 20
