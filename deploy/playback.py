@@ -15,8 +15,10 @@ from deploy.role_runtime import cancel_on_signals
 from deploy.tally import Tally
 from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
+from engine.replay_batch import Instant
+from streams.block import Block
 from streams.events import Bar, Signal
-from streams.source import market_instants
+from streams.source import comes_with_signals, market_blocks, market_instants
 
 DAY_NS = 86_400_000_000_000
 
@@ -39,13 +41,13 @@ async def play(
     """Publish the bars of `sources` in time order, paced by `roles`, which run at `url`."""
     cancel_on_signals()
     started_s = time.monotonic()
-    delay_ns = int(settings.train.delay_days * DAY_NS)
-    instants = list(_instants(sources))
+    delay_ns = int(settings.train.delay_days * DAY_NS) if "trainer" in roles else None
+    history, instants = _history(sources, delay_ns)
     bus = await connect(url, "assay-replay")
     try:
         tally = Tally(tuple(strategy.name for strategy in settings.strategies))
         async with watching(bus, tally):
-            with LiveView(tally, len(instants), console) as view:
+            with LiveView(tally, instants, console) as view:
 
                 def on_instant(counts: ReplayCounts) -> None:
                     view.update(counts.instants)
@@ -54,13 +56,28 @@ async def play(
                     bus,
                     roles=roles,
                     run_id=uuid4().hex,
-                    delay_ns=delay_ns if "trainer" in roles else None,
+                    delay_ns=delay_ns,
                     on_instant=on_instant,
                 )
-                counts = await driver.drive(instants)
+                counts = await driver.drive(history)
     finally:
         await bus.close()
     return Played(counts.instants, counts.bars, time.monotonic() - started_s)
+
+
+def _history(
+    sources: Sequence[DataSettings], delay_ns: int | None
+) -> tuple[Sequence[Instant | Block], int]:
+    """Return what several sources hold, and how many instants that is.
+
+    Blocks, whatever symbols and intervals there are, unless one of them comes with signals: those
+    stand behind the bars of their instant, so all of it is told by instants.
+    """
+    if any(comes_with_signals(source.source_settings()) for source in sources):
+        instants = list(_instants(sources))
+        return instants, len(instants)
+    blocks = list(market_blocks([source.source_settings() for source in sources], delay_ns))
+    return blocks, sum(block.instants for block in blocks)
 
 
 def _instants(sources: Sequence[DataSettings]) -> Iterator[list[Bar | Signal]]:

@@ -8,16 +8,17 @@ roles must not.
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import streams.sources
+from streams.block import Block
 from streams.errors import ConfigError
 from streams.events import Bar, Signal
 from streams.source_settings import SourceSettings
 from streams.strict import decode_strict, nearest
 
-HELPERS = frozenset({"files", "instants", "stamps", "table"})
+HELPERS = frozenset({"blocks", "files", "instants", "stamps", "table"})
 
 
 def source_names() -> tuple[str, ...]:
@@ -51,11 +52,27 @@ def bar_frames(settings: SourceSettings) -> Iterator[list[Bar]]:
 def market_instants(settings: SourceSettings) -> Iterator[list[Bar | Signal]]:
     """Yield instants in time order: their bars, then the raw signals a source may come with."""
     source = load_source(settings.kind)
-    if hasattr(source, "instants"):
+    if comes_with_signals(settings):
         yield from source.instants(settings, _params(source, settings))
     else:
         for frame in bar_frames(settings):
             yield [*frame]
+
+
+def comes_with_signals(settings: SourceSettings) -> bool:
+    """Whether a source's market has raw signals beside its bars: it is told by instants only."""
+    return hasattr(load_source(settings.kind), "instants")
+
+
+def market_blocks(sources: Sequence[SourceSettings], span_ns: int | None = None) -> Iterator[Block]:
+    """Yield the bars of all `sources` as one history in blocks: see `streams/sources/blocks.py`.
+
+    None of them may come with signals.
+    """
+    blocks = importlib.import_module("streams.sources.blocks")
+    instants = importlib.import_module("streams.sources.instants")
+    tables = [read_bars(settings) for settings in sources]
+    yield from blocks.blocks(instants.merged(tables) if len(tables) > 1 else tables[0], span_ns)
 
 
 def _params(source: Any, settings: SourceSettings) -> Any:

@@ -16,7 +16,7 @@ import nautilus_trader
 import numpy as np
 from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.config import LoggingConfig, StrategyConfig
-from nautilus_trader.indicators import AverageTrueRange, RelativeStrengthIndex, SimpleMovingAverage
+from nautilus_trader.indicators import AverageTrueRange, RelativeStrengthIndex
 from nautilus_trader.indicators.averages import MovingAverageType
 from nautilus_trader.model.currencies import USD
 from nautilus_trader.model.data import Bar, BarType
@@ -26,7 +26,7 @@ from nautilus_trader.model.instruments import CurrencyPair
 from nautilus_trader.model.objects import Currency, Money, Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
-PERIOD, ENTRY, EXIT, TREND_MA = 2, 0.10, 0.65, 200
+PERIOD, ENTRY, EXIT = 2, 0.10, 0.65
 ATR_PERIOD, STOP_ATR, HOLD_BARS = 14, 2.5, 10
 SIZE = "1.0"
 VENUE = Venue("SIM")
@@ -38,12 +38,11 @@ class Rsi2Config(StrategyConfig, frozen=True):
 
 
 class Rsi2(Strategy):
-    """Long below RSI 10 above the 200-bar mean; out above 65, at 2.5 ATR or after 10 bars."""
+    """Long below RSI 10; out above 65, at 2.5 ATR or after 10 bars."""
 
     def __init__(self, config: Rsi2Config) -> None:
         super().__init__(config)
         self.rsi = RelativeStrengthIndex(PERIOD, MovingAverageType.WILDER)
-        self.mean = SimpleMovingAverage(TREND_MA)
         self.atr = AverageTrueRange(ATR_PERIOD, MovingAverageType.WILDER)
         self.size = Quantity.from_str(SIZE)
         self.held = 0
@@ -52,12 +51,12 @@ class Rsi2(Strategy):
         self.entries = 0
 
     def on_start(self) -> None:
-        for indicator in (self.rsi, self.mean, self.atr):
+        for indicator in (self.rsi, self.atr):
             self.register_indicator_for_bars(self.config.bar_type, indicator)
         self.subscribe_bars(self.config.bar_type)
 
     def on_bar(self, bar: Bar) -> None:
-        if not self.mean.initialized:
+        if not (self.rsi.initialized and self.atr.initialized):
             return
         close = bar.close.as_double()
         if self.is_long:
@@ -66,7 +65,7 @@ class Rsi2(Strategy):
             if is_stopped or self.rsi.value > EXIT or self.held >= HOLD_BARS:
                 self.order(OrderSide.SELL)
                 self.is_long = False
-        elif self.rsi.value < ENTRY and close > self.mean.value:
+        elif self.rsi.value < ENTRY:
             self.order(OrderSide.BUY)
             self.is_long, self.held, self.entries = True, 0, self.entries + 1
             self.stop_price = close - STOP_ATR * self.atr.value

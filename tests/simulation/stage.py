@@ -1,6 +1,7 @@
 """All roles up to the labeller, in this process, over any bus."""
 
 import asyncio
+import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
@@ -22,11 +23,12 @@ from models.registry import Registry
 from models.settings import MlSettings
 from models.vector import vector_names
 from streams import codec, subjects, topology
-from streams.bus import Bus
+from streams.bus import Bus, Message
 from streams.clock import SystemClock
-from streams.events import Deployment
+from streams.columns import expand_signals
+from streams.events import Deployment, Signals
 from streams.session import session
-from streams.source import bar_frames
+from streams.source import bar_frames, market_blocks
 from streams.source_settings import SourceSettings
 
 ROLES = ("strategies", "scorer", "labeller")
@@ -39,15 +41,20 @@ STRATEGIES = (
 BusFactory = Callable[[], "asyncio.Future[Bus]"]
 
 
-def sample_instants(start: str, end: str) -> list:
-    import datetime
-
-    settings = SourceSettings(
+def sample_settings(start: str, end: str) -> SourceSettings:
+    return SourceSettings(
         kind="sample",
         start=datetime.date.fromisoformat(start),
         end=datetime.date.fromisoformat(end),
     )
-    return list(bar_frames(settings))
+
+
+def sample_instants(start: str, end: str) -> list:
+    return list(bar_frames(sample_settings(start, end)))
+
+
+def sample_blocks(start: str, end: str) -> list:
+    return list(market_blocks([sample_settings(start, end)]))
 
 
 def make_scorer(strategies: tuple[StrategySettings, ...] = STRATEGIES) -> Scorer:
@@ -89,9 +96,9 @@ async def deploy(bus: Bus, artifact: Artifact, strategy: str, effective_ts: int)
     return event
 
 
-async def replay(bus: Bus, instants: list, **options) -> ReplayDriver:
+async def replay(bus: Bus, history: list, **options) -> ReplayDriver:
     driver = ReplayDriver(bus, roles=ROLES, run_id="test", stall_s=30.0, **options)
-    await driver.drive(instants)
+    await driver.drive(history)
     return driver
 
 
@@ -106,10 +113,22 @@ async def record(bus: Bus, stream: str, wanted: tuple[str, ...]) -> dict[str, li
         assert batch, f"{stream} stopped at {seq} of {last}"
         for message in batch:
             if message.subject.startswith(wanted):
-                found[message.subject].append(message.payload)
+                for subject, payload in rows_of(message):
+                    found[subject].append(payload)
         seq = batch[-1].seq
     await subscription.close()
     return dict(found)
+
+
+def rows_of(message: Message) -> list[tuple[str, bytes]]:
+    """A message, or each row of columnar signals as the message it would be by itself."""
+    event = codec.decode(message.payload)
+    if not isinstance(event, Signals):
+        return [(message.subject, message.payload)]
+    return [
+        (subjects.raw(signal.strategy, signal.symbol), codec.encode(signal))
+        for signal in expand_signals(event)
+    ]
 
 
 async def everything_said(bus: Bus) -> dict[str, list[bytes]]:

@@ -20,6 +20,7 @@ from tests.simulation.stage import (
     playing,
     replay,
     roles_over,
+    sample_blocks,
     sample_instants,
 )
 
@@ -38,7 +39,7 @@ def artifacts(key):
     ]
 
 
-async def replayed(buses, key, instants):
+async def replayed(buses, key, instants, history=None):
     """Replay with one deployment per strategy, the second in force from the middle."""
     main = buses[-1]
     deployed = []
@@ -47,7 +48,7 @@ async def replayed(buses, key, instants):
         strategy = STRATEGIES[number].name
         deployed.append((await deploy(main, artifact, strategy, effective_ts), artifact))
     async with playing(roles_over(buses[:3], (key.public_hex,), STRATEGIES)):
-        await replay(main, instants)
+        await replay(main, instants if history is None else history)
     return await everything_said(main), deployed
 
 
@@ -59,11 +60,13 @@ async def nats_buses(folder, count):
 
 
 @pytest.mark.broker
-async def test_replay_through_the_broker_equals_the_backtest_bit_for_bit(tmp_path, key):
-    instants = sample_instants("2005-01-01", "2008-12-31")
+@pytest.mark.parametrize("form", [sample_instants, sample_blocks])
+async def test_replay_through_the_broker_equals_the_backtest_bit_for_bit(tmp_path, key, form):
+    span = ("2005-01-01", "2008-12-31")
+    instants = sample_instants(*span)
     broker, buses = await nats_buses(tmp_path, 4)
     try:
-        streamed, deployed = await replayed(buses, key, instants)
+        streamed, deployed = await replayed(buses, key, instants, form(*span))
     finally:
         for bus in buses:
             await bus.close()
@@ -77,15 +80,17 @@ async def test_replay_through_the_broker_equals_the_backtest_bit_for_bit(tmp_pat
     assert any(b'"probability":0.' in payload for payload in spoken)
 
 
-async def test_two_replays_publish_the_same_bytes(key):
-    instants = sample_instants("2007-01-01", "2009-12-31")
-    store = [MemoryBus(), MemoryBus()]
-    said = [
-        (await replayed([bus.handle(), bus.handle(), bus.handle(), bus], key, instants))[0]
-        for bus in store
-    ]
-    assert said[0] == said[1]
+async def test_two_replays_publish_the_same_bytes_in_instants_and_in_blocks(key):
+    span = ("2007-01-01", "2009-12-31")
+    instants, blocks = sample_instants(*span), sample_blocks(*span)
+    said = []
+    for history in (instants, instants, blocks, blocks):
+        bus = MemoryBus()
+        buses = [bus.handle(), bus.handle(), bus.handle(), bus]
+        said.append((await replayed(buses, key, instants, history))[0])
     assert len(said[0]) > 10
+    for other in said[1:]:
+        assert other == said[0]
 
 
 @pytest.mark.parametrize("delay_ns", [None, 0])

@@ -1,0 +1,97 @@
+"""How far a replay may run ahead of its roles.
+
+Three rules, each of which a batch has to meet before it is published:
+
+1. *As of.* A signal has to reach the scorer while its bar is among the last AS_OF_BARS_MAX of its
+   series. So no more bars of a series go out behind what the strategies have answered than that:
+   the depths of all batches from the first unanswered one on, and of the new one, add up to at
+   most AS_OF_BARS_MAX. A signal of an unanswered batch is then stored in INPUT before more bars
+   are; whoever reads INPUT in order, however slowly, has seen AS_OF_BARS_MAX bars of the series
+   from the signal's own on at most. "Answered" is exact: the strategies' progress names the
+   sequence of INPUT up to which they have said everything, and stands there behind it.
+2. *Retraining.* What takes effect `delay_ns` after it was asked for is in INPUT before the signals
+   it is for: every role vouches for everything up to the batch's end less `delay_ns`. A role knows
+   that an instant is complete when it sees the next, so the last batch but one is the newest
+   that can be vouched for; a longer gap asks for no more.
+3. *Room.* No role is more than BATCHES_BEHIND_MAX batches behind, so that lag is bounded.
+
+A batch has at most RUN_BARS_MAX bars of a series, half of AS_OF_BARS_MAX: the strategies answer one
+batch while the next is on its way, and say so at the first frame of the next at the latest. So
+rule 1 never waits for what only a later batch would bring.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine.bar_book import AS_OF_BARS_MAX
+from streams.block import RUN_BARS_MAX
+from streams.watermark import Watermark
+
+assert 2 * RUN_BARS_MAX <= AS_OF_BARS_MAX
+
+BATCHES_BEHIND_MAX = 64
+MARK_BARS = 16
+STRATEGIES = "strategies"
+
+
+class _Mark(NamedTuple):
+    """Up to sequence `seq` of INPUT, `depth` bars of a series since the mark before it."""
+
+    seq: int
+    depth: int
+
+
+class Pace:
+    """What has been published, beside what `watermarks`, one for each role, have vouched for."""
+
+    def __init__(self, watermarks: dict[str, Watermark], delay_ns: int | None) -> None:
+        self._watermarks = watermarks
+        self._delay_ns = delay_ns
+        self._marks: deque[_Mark] = deque()
+        self._marked_depth = 0
+        self._open_depth = 0
+        self._ends: deque[int] = deque(maxlen=BATCHES_BEHIND_MAX)
+
+    def publish(self, last_ts: int, depth: int) -> None:
+        """Note that a batch goes out; one without bars (depth 0) moves no role's time."""
+        self._open_depth += depth
+        if depth and (not self._ends or last_ts > self._ends[-1]):
+            self._ends.append(last_ts)
+
+    def is_mark_due(self, *, is_last: bool) -> bool:
+        """Whether `mark` should be told where in INPUT the bars published last stand."""
+        return is_last or self._open_depth >= MARK_BARS
+
+    def mark(self, seq: int) -> None:
+        """Learn the sequence of the last bars that have been published."""
+        self._marks.append(_Mark(seq, self._open_depth))
+        self._marked_depth += self._open_depth
+        self._open_depth = 0
+
+    def goal(self, last_ts: int, depth: int) -> tuple[str, Callable[[], bool]] | None:
+        """Return what has to come true before a batch may go out, in words and as a question."""
+        if STRATEGIES in self._watermarks and not self.is_answerable(depth):
+            return "the signals of the batch before the last", lambda: self.is_answerable(depth)
+        needed_ts = self._needed_ts(last_ts)
+        if needed_ts <= self.slowest_ts():
+            return None
+        return f"event time {needed_ts}", lambda: self.slowest_ts() >= needed_ts
+
+    def is_answerable(self, depth: int) -> bool:
+        """Whether signals still to come would find their bars with `depth` more published."""
+        answered_seq = self._watermarks[STRATEGIES].seq
+        while self._marks and self._marks[0].seq <= answered_seq:
+            self._marked_depth -= self._marks.popleft().depth
+        return self._marked_depth + self._open_depth + depth <= AS_OF_BARS_MAX
+
+    def slowest_ts(self) -> int:
+        """Return the event time that every role vouches for."""
+        return min((mark.event_ts for mark in self._watermarks.values()), default=2**63)
+
+    def _needed_ts(self, last_ts: int) -> int:
+        ends = self._ends
+        needed_ts = ends[0] if len(ends) == BATCHES_BEHIND_MAX else 0
+        if self._delay_ns is not None and len(ends) >= 2 and last_ts > ends[-1]:
+            needed_ts = max(needed_ts, min(last_ts - self._delay_ns, ends[-2]))
+        return needed_ts
