@@ -30,15 +30,15 @@ from streams.watermark import Watermark
 STALL_S = 300.0
 POLL_S = 0.2
 
+LABELLER = "labeller"
 PROGRESS_STREAMS = {
     STRATEGIES: topology.INPUT,
     "scorer": topology.SCORED,
-    "labeller": topology.OUTCOMES,
+    LABELLER: topology.OUTCOMES,
     "drift": topology.DRIFT,
     "trainer": topology.DRIFT,
 }
-BESIDE_INPUT = "labeller"
-CHAIN = (("scorer", topology.INPUT), ("labeller", topology.SCORED), ("drift", topology.OUTCOMES))
+CHAIN = (("scorer", topology.INPUT), (LABELLER, topology.SCORED), ("drift", topology.OUTCOMES))
 
 T = TypeVar("T")
 
@@ -176,14 +176,16 @@ class ReplayDriver:
             if role in self._roles:
                 last_seq = await self._bus.last_seq(stream)
                 await self._read_up_to(role, last_seq, f"the end of {stream}")
-            if role in self._roles and role == BESIDE_INPUT:
-                mark = self.watermarks[role]
-                await self._until(lambda: mark.input_seq >= self._last_bar_seq, "the last bar")
+            if role == LABELLER and role in self._roles:
+                await self._until(self._has_labeller_all_bars, "the last bar")
         if "trainer" in self._roles and "drift" in self._roles:
             drift_ts = self.watermarks["drift"].event_ts
             await self._until(
                 lambda: self.watermarks["trainer"].event_ts >= drift_ts, "the last request"
             )
+
+    def _has_labeller_all_bars(self) -> bool:
+        return self.watermarks[LABELLER].input_seq >= self._last_bar_seq
 
     async def _read_up_to(self, role: str, seq: int, goal: str) -> None:
         await self._until(lambda: self.watermarks[role].seq >= seq, goal)
