@@ -18,6 +18,7 @@ from engine.bar_kernels import (
     WAITS,
     load_bar_kernels,
 )
+from engine.saved import Saved, refilled
 from streams.columns import BarColumns
 from streams.errors import WireError
 from streams.events import Bar, Reset
@@ -184,6 +185,29 @@ class BarBook:
         self._counts[found] = 0
         self._last_ts[found] = 0
         return found
+
+    def save(self) -> Saved:
+        """Return every series and its bars."""
+        count = len(self._names)
+        facts = {"names": self._names, "known": (self.newest_ts, self.complete_ts)}
+        arrays = {
+            "counts": self._counts[:count],
+            "last_ts": self._last_ts[:count],
+            "ts": self._ts[:count],
+            "values": self._values[:count],
+        }
+        return Saved(facts, arrays)
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `save` returned."""
+        self._names = [(symbol, interval) for symbol, interval in saved.facts["names"]]
+        self._slots = {name: slot for slot, name in enumerate(self._names)}
+        self._frames.clear()
+        self.newest_ts, self.complete_ts = saved.facts["known"]
+        self._counts = refilled(self._counts, saved.arrays["counts"])
+        self._last_ts = refilled(self._last_ts, saved.arrays["last_ts"])
+        self._ts = refilled(self._ts, saved.arrays["ts"])
+        self._values = refilled(self._values, saved.arrays["values"])
 
     def _advance(self, first_ts: int, last_ts: int) -> None:
         """An event that begins beyond all that is known completes it."""

@@ -5,9 +5,11 @@ A model belongs to a strategy, or to a strategy and a symbol; the narrower wins.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from models.onnx_session import Model
+from streams.codec import decode, encode
 from streams.events import Deployment
 from streams.interval import DAY_NS
 
@@ -19,6 +21,7 @@ class InForce(NamedTuple):
     """A model and since when it speaks. `model` None: the null model, nobody speaks.
 
     `bars_needed` is after how many bars of a symbol its features no longer depend on the start.
+    `is_first`: it was put there by `ml.model_path`, before anything was deployed.
     """
 
     version: str
@@ -26,6 +29,7 @@ class InForce(NamedTuple):
     model: Model | None
     bars_needed: int
     deployment: Deployment
+    is_first: bool = False
 
     def is_expired(self, ts: int, max_age_days: float | None) -> bool:
         """Whether the model is too old for a signal of event time `ts`; None: never."""
@@ -43,12 +47,38 @@ class Deployments:
         scope = (deployment.strategy, deployment.symbol)
         return scope in self._by_scope or len(self._by_scope) < SCOPES_MAX
 
-    def add(self, deployment: Deployment, model: Model | None, bars_needed: int = 0) -> None:
+    def save(self) -> list[tuple[str, str | None, list[bytes]]]:
+        """Return each scope's deployments, oldest first; a `model_path`'s own as no bytes."""
+        return [
+            (
+                strategy,
+                symbol,
+                [b"" if one.is_first else encode(one.deployment, "msgpack") for one in kept],
+            )
+            for (strategy, symbol), kept in self._by_scope.items()
+        ]
+
+    def load(
+        self,
+        saved: list[tuple[str, str | None, list[bytes]]],
+        in_force: Callable[[Deployment], InForce],
+    ) -> None:
+        """Go on from what `save` returned; the models of `model_path` must be in already."""
+        first = {scope: kept[0] for scope, kept in self._by_scope.items() if kept[0].is_first}
+        self._by_scope = {}
+        for strategy, symbol, payloads in saved:
+            scope = (strategy, symbol)
+            self._by_scope[scope] = deque(maxlen=DEPLOYMENTS_KEPT)
+            for payload in payloads:
+                one = in_force(decode(payload)) if payload else first.get(scope)
+                if one is not None:
+                    self._by_scope[scope].append(one)
+
+    def add(self, one: InForce) -> None:
         """Record a deployment that was read from INPUT and verified."""
-        scope = (deployment.strategy, deployment.symbol)
+        scope = (one.deployment.strategy, one.deployment.symbol)
         kept = self._by_scope.setdefault(scope, deque(maxlen=DEPLOYMENTS_KEPT))
-        version, effective_ts = deployment.version, deployment.effective_ts
-        kept.append(InForce(version, effective_ts, model, bars_needed, deployment))
+        kept.append(one)
 
     def for_signal(self, strategy: str, symbol: str, ts: int) -> InForce | None:
         """Return what is in force for a signal of event time `ts`, or None."""
@@ -57,3 +87,9 @@ class Deployments:
                 if candidate.effective_ts <= ts:
                     return candidate
         return None
+
+
+def deployed_in(saved: list[tuple[str, str | None, list[bytes]]]) -> list[Deployment]:
+    """Return the saved deployments that name a model: not those of the null model."""
+    events = [decode(payload) for _, _, payloads in saved for payload in payloads if payload]
+    return [event for event in events if event.digest]

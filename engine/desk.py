@@ -9,7 +9,9 @@ from engine.answer import Answer
 from engine.settings import StrategySettings
 from models.mode import Decision
 from streams import subjects
+from streams.errors import WireError
 from streams.events import Scored, Signal
+from streams.validation import check_signal
 
 DESKS_MAX: Final = 65_536
 
@@ -42,6 +44,16 @@ class Desk:
         self._rejected = subjects.rejected(settings.name, symbol)
         self._buffer = np.zeros(features + 2 + len(settings.features), dtype=np.float32)
         self._carried = self._buffer[features:]
+
+    def check(self, signal: Signal) -> None:
+        """Raise WireError unless the signal can be honoured, on bars of the desk's interval."""
+        check_signal(signal)
+        if signal.interval != self.settings.interval:
+            raise WireError(
+                "interval",
+                f"{signal.strategy} trades {self.settings.interval} bars, the signal names "
+                f"{signal.interval}",
+            )
 
     def vector(self, signal: Signal, row: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the vector served for `signal` on the features of `row`; valid until the next."""

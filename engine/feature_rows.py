@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bar_book import AS_OF_BARS_MAX, NewBars, grown
+from engine.saved import Saved, refilled
 from models.context import CONTEXT_SIZE
 from models.feature_set import FeatureSet
 from streams.events import Bar
@@ -54,9 +55,9 @@ class FeatureRows:
             self._states, new.slots, new.ts, new.values, contexts, new.places, self._rows
         )
 
-    def row(self, slot: int, position: int) -> NDArray[np.float32]:
-        """Return the row at a ring position: float32, one value per feature name."""
-        row: NDArray[np.float32] = self._rows[slot * AS_OF_BARS_MAX + position]
+    def row(self, place: int) -> NDArray[np.float32]:
+        """Return the row at a place: float32, one value per feature name."""
+        row: NDArray[np.float32] = self._rows[place]
         return row
 
     def clear(self, slot: int) -> None:
@@ -64,6 +65,16 @@ class FeatureRows:
         if slot < len(self._states):
             self._states[slot] = 0.0
             self._rows[slot * AS_OF_BARS_MAX : (slot + 1) * AS_OF_BARS_MAX] = np.nan
+
+    def save(self, series: int) -> Saved:
+        """Return the states and rows of the first `series` slots."""
+        states, rows = self._states[:series], self._rows[: series * AS_OF_BARS_MAX]
+        return Saved({}, {"states": states, "rows": rows})
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `save` returned."""
+        self._states = refilled(self._states, saved.arrays["states"])
+        self._rows = refilled(self._rows, saved.arrays["rows"])
 
     def _make_room(self, slot: int) -> None:
         if slot >= len(self._states):

@@ -7,6 +7,7 @@ where nobody else's stands, and a person's `resume` lifts them as well.
 
 from collections import deque
 
+from streams.codec import decode, encode
 from streams.events import Policy
 
 TRAINER = "trainer"
@@ -35,8 +36,24 @@ class Policies:
         key = (policy.strategy, is_trainers)
         self._orders.setdefault(key, deque(maxlen=ORDERS_KEPT)).append(policy)
 
+    def save(self) -> list[tuple[str, bool, list[bytes]]]:
+        """Return every order that is kept, for `load`."""
+        return [
+            (strategy, is_trainers, [encode(order, "msgpack") for order in orders])
+            for (strategy, is_trainers), orders in self._orders.items()
+        ]
+
+    def load(self, saved: list[tuple[str, bool, list[bytes]]]) -> None:
+        """Go on from what `save` returned."""
+        self._orders = {
+            (strategy, is_trainers): deque(map(decode, payloads), maxlen=ORDERS_KEPT)
+            for strategy, is_trainers, payloads in saved
+        }
+
     def in_force(self, strategy: str, ts: int) -> str | None:
         """Return observe, pass_through or block for a signal of event time `ts`, or None."""
+        if not self._orders:
+            return None
         for is_trainers in (False, True):
             for policy in reversed(self._orders.get((strategy, is_trainers), ())):
                 if policy.effective_ts <= ts:

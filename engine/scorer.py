@@ -12,16 +12,17 @@ What cannot be honoured goes to the dead letters, and stops nothing: an event as
 row of a frame as a bar or a signal, what is no event at all through `refuse`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.answer import Answer
-from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, TOO_LATE, WAITS, BarBook
-from engine.deployments import SCOPES_MAX, Deployments, InForce
+from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, TOO_LATE, WAITS
+from engine.deployments import SCOPES_MAX, Deployments, InForce, deployed_in
 from engine.desk import DESKS_MAX, Desk
-from engine.feature_rows import FeatureRows
+from engine.market import Market
 from engine.policies import Policies
 from engine.refusals import Unread, dead_letter, unread_signals
+from engine.saved import Saved
 from engine.settings import EXTERNAL, StrategySettings
 from engine.signal_ledger import SignalLedger
 from engine.waiting_room import PENDING_SIGNALS_MAX, Lane, WaitingRoom
@@ -46,7 +47,7 @@ from streams.events import (
     Signals,
 )
 from streams.session import Session
-from streams.validation import check_policy, check_signal
+from streams.validation import check_policy
 from streams.watermark import Watermark
 
 REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
@@ -73,8 +74,7 @@ class Scorer:
         self._owns = owns
         self._convergence = features.convergence
         self._desks: dict[Lane, Desk] = {}
-        self._bars = BarBook()
-        self._rows = FeatureRows(features, session)
+        self._market = Market(features, session)
         self._ledger = SignalLedger()
         self._waiting = WaitingRoom()
         self._deployments = Deployments()
@@ -98,7 +98,7 @@ class Scorer:
     def progress_ts(self) -> int:
         """The event time up to which every signal that was published has been answered."""
         said = self._strategies_said
-        return said.event_ts if said.shards else self._bars.complete_ts
+        return said.event_ts if said.shards else self._market.complete_ts
 
     @property
     def strategy_names(self) -> tuple[str, ...]:
@@ -120,8 +120,8 @@ class Scorer:
 
     def start_with(self, strategy: str, model: Model) -> None:
         """Let the model of `ml.model_path` speak until a deployment comes; pinned, for good."""
-        scope = Deployment(strategy, None, model.version, model.digest, 0, None, {})
-        self._deployments.add(scope, model, self._bars_needed(model))
+        first = Deployment(strategy, None, model.version, model.digest, 0, None, {})
+        self._deployments.add(self._in_force(first, model)._replace(is_first=True))
 
     def deploy(self, deployment: Deployment, model: Model | ModelRefused | None) -> list[Answer]:
         """Bring a model into force, or say why it was refused and keep the old one.
@@ -142,16 +142,47 @@ class Scorer:
             )
             return [dead_letter(subject, deployment, detail)]
         if not settings.ml.pinned:
-            self._deployments.add(deployment, model, self._bars_needed(model))
+            self._deployments.add(self._in_force(deployment, model))
         return []
 
-    def _bars_needed(self, model: Model | None) -> int:
-        """Return how many bars make every market feature of a model independent of its start."""
-        if model is None:
-            return 0
-        columns = model.columns
-        market = columns[columns < len(self._convergence)]
-        return int(self._convergence[market].max(initial=0))
+    def save(self) -> Saved:
+        """Return all that the core knows, for `load`."""
+        facts = {
+            "deployments": self._deployments.save(),
+            "policies": self._policies.save(),
+            "strategies": self._strategies_said.save(),
+            "waiting": self._waiting.save(),
+        }
+        return Saved.of(
+            facts,
+            market=self._market.save(),
+            ledger=self._ledger.save(),
+        )
+
+    @staticmethod
+    def deployed_in(saved: Saved) -> list[Deployment]:
+        """Return the deployments whose models a saved scorer needs to go on."""
+        return deployed_in(saved.facts["deployments"])
+
+    def load(self, saved: Saved, models: Mapping[str, Model]) -> None:
+        """Go on from what `save` returned, with the models of `deployed_in` by digest."""
+        self._market.load(saved.part("market"))
+        self._ledger.load(saved.part("ledger"))
+        self._policies.load(saved.facts["policies"])
+        self._strategies_said.load(saved.facts["strategies"])
+        self._deployments.load(
+            saved.facts["deployments"],
+            lambda one: self._in_force(one, models[one.digest] if one.digest else None),
+        )
+        self._waiting.load(saved.facts["waiting"])
+
+    def _in_force(self, deployment: Deployment, model: Model | None) -> InForce:
+        bars_needed = 0
+        if model is not None:
+            market = model.columns[model.columns < len(self._convergence)]
+            bars_needed = int(self._convergence[market].max(initial=0))
+        version, effective_ts = deployment.version, deployment.effective_ts
+        return InForce(version, effective_ts, model, bars_needed, deployment)
 
     def refuse(self, subject: str, payload: bytes, error: WireError) -> list[Answer]:
         """Answer a payload that cannot be honoured: a dead letter, and a `rejected` answer for
@@ -170,7 +201,7 @@ class Scorer:
         error: WireError,
     ) -> list[Answer]:
         """Return the letter and the rejections of (row, signal); nothing for a mere repeat."""
-        now = self._bars.newest_ts
+        now = self._market.newest_ts
         verdicts = [self._ledger.check(one.signal_id, content, now) for _, one in signals]
         if verdicts and set(verdicts) == {"same"}:
             return []
@@ -200,8 +231,7 @@ class Scorer:
 
     def _on_rows(self, columns: BarColumns, first_row: int) -> list[Answer]:
         """Take rows of a frame, the first being its row number `first_row`."""
-        new = self._bars.take(columns)
-        self._rows.update_many(new)
+        new = self._market.take(columns)
         answers = [
             self._refused_bar(columns.bar(row), error, first_row + row)
             for row, error in new.refused
@@ -215,12 +245,10 @@ class Scorer:
 
     def _on_bar(self, bar: Bar) -> list[Answer]:
         try:
-            if not self._bars.accept(bar):
+            if not self._market.accept(bar):
                 return []
         except WireError as error:
             return [self._refused_bar(bar, error, 0)] if self._owns(bar.symbol) else []
-        slot = self._bars.slot_of(bar.symbol, bar.interval)
-        self._rows.update(slot, self._bars.place_of(slot), bar)
         return self._serve_all(bar.symbol, 0) if self._waiting.count else []
 
     def _refused_bar(self, bar: Bar, error: WireError, row: int) -> Answer:
@@ -228,8 +256,7 @@ class Scorer:
         return dead_letter(subject, bar, str(error))._replace(row=row)
 
     def _on_reset(self, event: Reset) -> list[Answer]:
-        for slot in self._bars.reset(event):
-            self._rows.clear(slot)
+        self._market.reset(event)
         return []
 
     def _on_signals(self, frame: Signals) -> list[Answer]:
@@ -248,7 +275,7 @@ class Scorer:
         lane = (signal.strategy, signal.symbol)
         try:
             desk = self._desks.get(lane) or self._open_desk(lane)
-            _check(signal, desk.settings.interval)
+            desk.check(signal)
         except WireError as error:
             return self._on_bad_signal(signal, content, error, row)
         verdict = self._ledger.check(signal.signal_id, content, signal.ts)
@@ -259,10 +286,9 @@ class Scorer:
             subject = subjects.raw(*lane)
             return [dead_letter(subject, signal, detail)._replace(row=row)]
         if not self._waiting.is_waiting(lane):
-            slot = self._bars.slot_of(signal.symbol, signal.interval)
-            position = self._bars.position_of(slot, signal.ts)
-            if position != WAITS:
-                return [self._answer(desk, signal, slot, position, row)]
+            place = self._market.place_of(signal.symbol, signal.interval, signal.ts)
+            if place != WAITS:
+                return [self._answer(desk, signal, place, row)]
         self._waiting.add(signal)
         if self._waiting.count > PENDING_SIGNALS_MAX:
             return self._give_up(self._waiting.oldest_lane(), row)
@@ -315,7 +341,7 @@ class Scorer:
 
     def _give_up(self, lane: Lane, row: int = 0) -> list[Answer]:
         signal = self._waiting.leave(lane)
-        answer = self._answer(self._desk(lane), signal, -1, NO_BAR, row)
+        answer = self._answer(self._desk(lane), signal, NO_BAR, row)
         return [answer, *self._serve(lane, row)]
 
     def _serve_all(self, symbol: str, row: int) -> list[Answer]:
@@ -326,27 +352,26 @@ class Scorer:
         """Answer a lane's signals from its head until one has to wait."""
         answers: list[Answer] = []
         while (signal := self._waiting.head(lane)) is not None:
-            slot = self._bars.slot_of(signal.symbol, signal.interval)
-            position = self._bars.position_of(slot, signal.ts)
-            if position == WAITS:
+            place = self._market.place_of(signal.symbol, signal.interval, signal.ts)
+            if place == WAITS:
                 break
             self._waiting.leave(lane)
-            answers.append(self._answer(self._desk(lane), signal, slot, position, row))
+            answers.append(self._answer(self._desk(lane), signal, place, row))
         return answers
 
     def _desk(self, lane: Lane) -> Desk:
         return self._desks.get(lane) or self._open_desk(lane)
 
-    def _answer(self, desk: Desk, signal: Signal, slot: int, position: int, row: int) -> Answer:
-        """Answer from the features at a ring position, or with the reason why there are none."""
+    def _answer(self, desk: Desk, signal: Signal, place: int, row: int) -> Answer:
+        """Answer from the features at a place, or with the reason why there are none."""
         ml = desk.settings.ml
         in_force = self._deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
         probability, vector = None, None
         reasons: tuple[str, ...] = ()
-        if position < 0:
-            reasons = (REASON_OF[position],)
+        if place < 0:
+            reasons = (REASON_OF[place],)
         else:
-            vector = desk.vector(signal, self._rows.row(slot, position))
+            vector = desk.vector(signal, self._market.row(place))
             model = in_force.model if in_force is not None else None
             if not ml.enabled:
                 pass
@@ -354,7 +379,7 @@ class Scorer:
                 reasons = ("no_model",)
             elif in_force.is_expired(signal.ts, ml.max_age_days):
                 reasons = ("expired",)
-            elif self._is_warming(in_force, slot, position):
+            elif not self._market.has_bars(place, in_force.bars_needed):
                 reasons = (WARMING,)
             else:
                 probability, reasons = model.speak(vector)
@@ -363,24 +388,6 @@ class Scorer:
         version = in_force.version if in_force is not None else None
         return desk.answer(signal, decision, version, vector, row)
 
-    def _is_warming(self, in_force: InForce, slot: int, position: int) -> bool:
-        """Whether a feature of the model still depends on where its symbol's history began."""
-        bars = self._bars.count_of(slot)
-        if bars >= in_force.bars_needed + AS_OF_BARS_MAX:
-            return False
-        age = (self._bars.place_of(slot) - position) % AS_OF_BARS_MAX
-        return bars - age < in_force.bars_needed
-
     def _unknown(self, strategy: str) -> str:
         known = ", ".join(sorted(self._strategies))
         return f"strategy {strategy!r} is not configured; configured: {known}"
-
-
-def _check(signal: Signal, interval: str) -> None:
-    """Raise WireError unless the signal can be honoured on bars of `interval`."""
-    check_signal(signal)
-    if signal.interval != interval:
-        raise WireError(
-            "interval",
-            f"{signal.strategy} trades {interval} bars, the signal names {signal.interval}",
-        )

@@ -6,8 +6,13 @@ Remembered for SIGNAL_ID_DAYS of event time, at most SIGNAL_IDS_MAX of them.
 from collections import deque
 from hashlib import blake2b
 
+import numpy as np
+
+from engine.saved import Saved
+
 SIGNAL_ID_DAYS = 7
 SIGNAL_IDS_MAX = 500_000
+FINGERPRINT_BYTES = 8
 _DAY_NS = 86_400_000_000_000
 
 
@@ -26,7 +31,7 @@ class SignalLedger:
 
     def check(self, signal_id: str, content: bytes, ts: int) -> str:
         """Return `new`, `same` (a repeat of the same content) or `conflict`, and remember it."""
-        fingerprint = blake2b(content, digest_size=8).digest()
+        fingerprint = blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
         known = self._fingerprints.get(signal_id)
         if known is not None:
             return "same" if known == fingerprint else "conflict"
@@ -35,6 +40,24 @@ class SignalLedger:
         self._newest_ts = max(self._newest_ts, ts)
         self._forget()
         return "new"
+
+    def save(self) -> Saved:
+        """Return every id that is remembered."""
+        ids = [signal_id for _, signal_id in self._order]
+        prints = b"".join(self._fingerprints[signal_id] for signal_id in ids)
+        times = np.array([ts for ts, _ in self._order], dtype=np.int64)
+        facts = {"ids": ids, "newest_ts": self._newest_ts}
+        return Saved(facts, {"ts": times, "prints": np.frombuffer(prints, dtype=np.uint8)})
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `save` returned."""
+        ids, prints = saved.facts["ids"], saved.arrays["prints"].tobytes()
+        width = FINGERPRINT_BYTES
+        self._fingerprints = {
+            signal_id: prints[width * n : width * (n + 1)] for n, signal_id in enumerate(ids)
+        }
+        self._order = deque(zip(saved.arrays["ts"].tolist(), ids, strict=True))
+        self._newest_ts = saved.facts["newest_ts"]
 
     def _forget(self) -> None:
         horizon = self._newest_ts - SIGNAL_ID_DAYS * _DAY_NS

@@ -122,7 +122,7 @@ class SkewAudit:
         vector = np.frombuffer(served.inputs, dtype="<f4").astype(np.float32)
         if len(vector) < len(self._names):
             return []
-        own = self._rows.row(slot, position)
+        own = self._rows.row(slot * AS_OF_BARS_MAX + position)
         age = (self._book.place_of(slot) - position) % AS_OF_BARS_MAX
         bars = self._book.count_of(slot) - age
         found = self._differs(vector, own, self._convergence, bars, RTOL, ATOL)

@@ -6,6 +6,7 @@ answers leave in input order.
 
 from collections import deque
 
+from streams.codec import decode, encode
 from streams.events import Signal
 
 PENDING_SIGNALS_MAX = 10_000
@@ -20,6 +21,18 @@ class WaitingRoom:
         self._lanes: dict[Lane, deque[Signal]] = {}
         self._by_symbol: dict[str, list[Lane]] = {}
         self.count = 0
+
+    def save(self) -> list[bytes]:
+        """Return every waiting signal, for `load`."""
+        return [encode(signal, "msgpack") for signal in self.waiting()]
+
+    def load(self, saved: list[bytes]) -> None:
+        """Go on from what `save` returned."""
+        self._lanes.clear()
+        self._by_symbol.clear()
+        self.count = 0
+        for payload in saved:
+            self.add(decode(payload))
 
     def is_waiting(self, lane: Lane) -> bool:
         """Return whether somebody already waits in `lane`."""

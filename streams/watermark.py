@@ -7,6 +7,9 @@ spoken yet stands where the old generation stood, and one that is gone with a fo
 generation holds nobody. It does not depend on the order of arrival.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from streams.events import Progress
 from streams.subjects import SHARDS
 
@@ -28,6 +31,19 @@ class Watermark:
         # How many shards there were in the newest word.
         self.shards = 0
         self._generations: dict[int, tuple[list[int], ...]] = {}
+
+    def save(self) -> dict[str, Any]:
+        """Return all that is known, as plain values, for `load`."""
+        generations = [[shards, *marks] for shards, marks in self._generations.items()]
+        known = (self.event_ts, self.seq, self.input_seq, self.shards)
+        return {"generations": generations, "known": known}
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `save` returned."""
+        self._generations = {
+            shards: tuple(map(list, marks)) for shards, *marks in saved["generations"]
+        }
+        self.event_ts, self.seq, self.input_seq, self.shards = saved["known"]
 
     def note(self, progress: Progress) -> None:
         """Take one shard's word; what no shard can say, its number being too high, is left out."""
