@@ -3,12 +3,13 @@
     python -m tests.benchmarks.bench_replay [--json FILE] [--quick] [--bars N] [--peer PYTHON]
 
 Ours: strategies, scorer and labeller as processes, everything durable, driven by the replay
-driver in frames; RSI 2/10/65, one position at a time, every signal answered and labelled. The
-clock runs from the first bar published to the last role's last word. `--bars 0` is all of it.
+driver in blocks of runs; RSI 2/10/65, one position at a time, every signal answered and labelled.
+The clock runs from the first bar published to the last role's last word. `--bars N` takes a
+prefix. `cpu_seconds` says what each process took of the two cores meanwhile.
 
 The peer needs an interpreter with nautilus_trader, which is no dependency of ours:
 
-    python -m venv .venv-peer && .venv-peer/bin/pip install nautilus_trader
+    python -m venv .venv-peer && .venv-peer/bin/pip install nautilus_trader==1.221.0
     python -m tests.benchmarks.bench_replay --peer .venv-peer/bin/python
 """
 
@@ -27,16 +28,17 @@ import numpy as np
 import pytest
 
 from engine.replay import ReplayDriver
-from streams import subjects, topology
-from streams.events import Bar
-from streams.source import bar_frames
+from streams import codec, subjects, topology
+from streams.block import Block
+from streams.events import Signals
+from streams.source import market_blocks
 from streams.source_settings import SourceSettings
 from tests.benchmarks.command import parser_of, quick, run_command
-from tests.benchmarks.stage import Stage, memory_mib, staged, started
+from tests.benchmarks.stage import Stage, cpu_seconds, memory_mib, staged, started
 from tests.house import ROOT
 
 HISTORY = ROOT.parent / "shared" / "data" / "bench" / "crypto_1m_bitfinex_2019.parquet"
-BARS, QUICK_BARS = 40_000, 5_000
+QUICK_BARS = 20_000
 ROLES = ("strategies", "scorer", "labeller")
 TARGETS = {"bars_per_s": 200_000, "over_peer": 4.0, "signals": 45_000}
 ABSENT = f"the history is not there: {HISTORY.name} belongs into ../shared/data/bench"
@@ -46,7 +48,7 @@ name: bench
 data: {interval: 1m, session: crypto}
 strategies:
   - name: rsi2_mean_reversion
-    params: {period: 2, entry: 10.0, exit: 65.0}
+    params: {period: 2, entry: 10.0, exit: 65.0, trend_ma: 0}
     ml: {prediction_mode: score_enhancement}
 """
 
@@ -54,48 +56,52 @@ strategies:
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if not HISTORY.is_file():
         return {"skipped": ABSENT}
-    count = QUICK_BARS if arguments.quick else arguments.bars
-    instants = prefix(count)
+    blocks = prefix(QUICK_BARS if arguments.quick else arguments.bars)
     async with staged() as stage:
-        ours = await replayed(stage, instants)
+        ours = await replayed(stage, blocks)
     figures: dict[str, Any] = {"ours": ours, "targets": TARGETS}
     peer = arguments.peer or os.environ.get("ASSAY_BENCH_PEER", "")
     if not peer:
         return figures | {"peer": NO_PEER}
-    figures["peer"] = await asyncio.to_thread(peer_figures, peer, instants)
+    figures["peer"] = await asyncio.to_thread(peer_figures, peer, blocks)
     figures["over_peer"] = round(ours["bars_per_s"] / figures["peer"]["bars_per_s"], 3)
     return figures
 
 
-def prefix(count: int) -> list[list[Bar]]:
-    """The first instants of the history, with `count` bars in all (0: the whole)."""
+def prefix(count: int) -> list[Block]:
+    """The first blocks of the history, with `count` bars in all (0: the whole)."""
     settings = SourceSettings(
         kind="parquet", path=str(HISTORY), interval="1m", session="crypto", stamp="start"
     )
-    instants, bars = [], 0
-    for instant in bar_frames(settings):
-        instants.append(instant)
-        bars += len(instant)
+    blocks, bars = [], 0
+    for block in market_blocks([settings]):
+        blocks.append(block)
+        bars += block.bars
         if count and bars >= count:
             break
-    return instants
+    return blocks
 
 
-async def replayed(stage: Stage, instants: Sequence[list[Bar]]) -> dict[str, Any]:
+async def replayed(stage: Stage, blocks: Sequence[Block]) -> dict[str, Any]:
     processes = [stage.role(role, CONFIG) for role in ROLES]
     async with started(*processes):
+        pids = {"driver": os.getpid(), "broker": stage.broker_pid}
+        pids |= {p.role: p.pid for p in processes if p.pid is not None}
         driver = ReplayDriver(stage.bus, roles=ROLES, run_id="bench")
+        cpu_before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         began = time.perf_counter()
-        counts = await driver.drive(instants)
+        counts = await driver.drive(blocks)
         seconds = time.perf_counter() - began
+        cpu = {name: round(cpu_seconds(pid) - cpu_before[name], 2) for name, pid in pids.items()}
         memory = {p.role: memory_mib(p.pid) for p in processes if p.pid is not None}
     return {
         "bars": counts.bars,
         "seconds": round(seconds, 2),
         "bars_per_s": round(counts.bars / seconds),
-        "signals": await stored(stage, topology.INPUT, subjects.RAW),
+        "signals": await signals_said(stage),
         "answers": await stored(stage, topology.SCORED, "signals.*.*.*"),
         "outcomes": await stored(stage, topology.OUTCOMES, subjects.OUTCOMES),
+        "cpu_seconds": cpu | {"all": round(sum(cpu.values()), 2)},
         "memory": memory,
     }
 
@@ -106,17 +112,31 @@ async def stored(stage: Stage, stream: str, wanted: str) -> int:
     return sum((answer["state"].get("subjects") or {}).values())
 
 
-def peer_figures(python: str, instants: Sequence[list[Bar]]) -> dict[str, Any]:
-    bars = [bar for instant in instants for bar in instant]
-    symbols = sorted({bar.symbol for bar in bars})
+async def signals_said(stage: Stage) -> int:
+    """How many raw signals INPUT holds, those in columns counted by their rows."""
+    messages, count = await stored(stage, topology.INPUT, subjects.RAW), 0
+    subscription = await stage.bus.read(topology.INPUT, 1, (subjects.RAW,))
+    while messages:
+        for message in await subscription.next_batch(1.0):
+            event = codec.decode(message.payload)
+            count += len(event.signal_ids) if isinstance(event, Signals) else 1
+            messages -= 1
+    await subscription.close()
+    return count
+
+
+def peer_figures(python: str, blocks: Sequence[Block]) -> dict[str, Any]:
+    runs = [run for block in blocks for run in block.runs]
+    symbols = sorted({run.symbols[0] for run in runs})
+    codes = [np.full(len(run.ts), symbols.index(run.symbols[0])) for run in runs]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bars.npz"
         np.savez(
             file,
             symbols=np.array(symbols),
-            codes=np.array([symbols.index(bar.symbol) for bar in bars]),
-            ts=np.array([bar.ts for bar in bars], dtype=np.int64),
-            values=np.array([(b.open, b.high, b.low, b.close, b.volume) for b in bars]),
+            codes=np.concatenate(codes),
+            ts=np.concatenate([run.ts for run in runs]),
+            values=np.concatenate([run.values for run in runs]),
         )
         program = Path(__file__).with_name("nautilus_peer.py")
         done = subprocess.run(
@@ -127,14 +147,14 @@ def peer_figures(python: str, instants: Sequence[list[Bar]]) -> dict[str, Any]:
     return {
         "name": f"nautilus_trader {told['version']}",
         "seconds": round(told["seconds"], 2),
-        "bars_per_s": round(len(bars) / told["seconds"]),
+        "bars_per_s": round(sum(block.bars for block in blocks) / told["seconds"]),
         "entries": told["entries"],
     }
 
 
 def parser() -> argparse.ArgumentParser:
     parser = parser_of(__doc__)
-    parser.add_argument("--bars", type=int, default=BARS, help="a prefix of so many bars; 0: all")
+    parser.add_argument("--bars", type=int, default=0, help="a prefix of so many bars; 0: all")
     parser.add_argument("--peer", default="", help="a Python that has nautilus_trader")
     return parser
 

@@ -65,6 +65,7 @@ class Stage:
     key: SigningKey
     url: str
     bus: NatsBus
+    broker_pid: int
 
     def role(self, role: str, config: str = CONFIG) -> RoleProcess:
         """One role as a process; not started yet."""
@@ -91,7 +92,7 @@ async def staged() -> AsyncIterator[Stage]:
             try:
                 await provision(bus.jetstream)
                 await provision_floor(bus)
-                yield Stage(folder, state, key, broker.url, bus)
+                yield Stage(folder, state, key, broker.url, bus, broker.pid)
             finally:
                 await bus.close()
 
@@ -254,6 +255,13 @@ async def stored_per_s(bus: NatsBus, stream: str, wanted: str, count: int) -> fl
     finally:
         await subscription.close()
     return (len(times) - 1) / ((times[-1] - times[0]) / 1e9)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has taken so far."""
+    # The name, in brackets, may hold anything; user and system ticks are the 12th and 13th behind.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mib(pid: int) -> dict[str, float]:
