@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.answer import Answer
 from engine.bar_book import BarBook, NewBars, grown
+from engine.saved import Saved, refilled
 from engine.settings import StrategySettings
 from engine.strategy import DECISION_SIZE, ENTRY_SIDE, SCORE, STOP_PRICE
 from engine.strategy_runner import StrategyRunner
@@ -40,6 +41,7 @@ class SignalMaker:
         self._held = np.zeros(_SLOTS_FIRST, dtype=np.bool_)
         self._homes = np.zeros(_SLOTS_FIRST, dtype=np.int64)
         self._series_seen = 0
+        self._frame_subject = subjects.raw_frame(settings.name)
         self._rows = np.zeros(_ROWS_FIRST, dtype=np.int64)
         self._decisions = np.zeros((_ROWS_FIRST, DECISION_SIZE))
 
@@ -79,6 +81,31 @@ class SignalMaker:
         home = self._runner.reset(symbol)
         if home is not None:
             self._held[home] = False
+
+    def save(self) -> Saved:
+        """Return the strategy's states and its positions."""
+        runner = self._runner.save()
+        used = len(runner.facts["symbols"])
+        positions = Saved({}, {"trades": self._trades[:used], "held": self._held[:used]})
+        return Saved.of({"rule": self._rule()}, runner=runner, positions=positions)
+
+    def load(self, saved: Saved, book: BarBook) -> None:
+        """Go on from `saved` and the `book` of the same instant.
+
+        Raises ValueError where it is another strategy's.
+        """
+        if saved.facts["rule"] != self._rule():
+            raise ValueError(f"{saved.facts['rule']} was saved, {self._rule()} is configured")
+        self._runner.load(saved.part("runner"))
+        positions = saved.part("positions").arrays
+        self._trades = refilled(self._trades, positions["trades"])
+        self._held = refilled(self._held, positions["held"])
+        self._series_seen = 0
+        self._find_homes(book)
+
+    def _rule(self) -> list[object]:
+        """What the positions depend on, beside the runner."""
+        return [self.settings.overlapping, self.settings.label.stop_atr_mult]
 
     def _find_homes(self, book: BarBook) -> None:
         """Give every series of the book that is traded here a place of its own."""
@@ -131,8 +158,7 @@ class SignalMaker:
             price=bars.values[rows, _CLOSE],
             stop=decisions[:, STOP_PRICE],
         )
-        subject = subjects.raw_frame(name)
-        return [Answer(subject, frame) for frame in signal_frames(columns)]
+        return [Answer(self._frame_subject, frame) for frame in signal_frames(columns)]
 
 
 def signal_id_of(strategy: str, symbol: str, ts: int) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from engine.answer import Answer
 from engine.bar_book import BarBook
 from engine.bar_intake import take_bars
+from engine.saved import Saved
 from engine.settings import StrategySettings
 from engine.signal_maker import SignalMaker
 from engine.strategy_runner import is_external
@@ -48,6 +49,25 @@ class Strategist:
             for maker in self._makers:
                 maker.reset(event.symbol)
         return []
+
+    def save(self) -> Saved:
+        """Return all there is to know: the bars, and each strategy's states and positions."""
+        makers = {str(number): maker.save() for number, maker in enumerate(self._makers)}
+        return Saved.of({"strategies": len(makers)}, bars=self._bars.save(), **makers)
+
+    def load(self, saved: Saved) -> None:
+        """Go on from `saved`, in a fresh strategist.
+
+        Raises ValueError where other strategies were configured.
+        """
+        if saved.facts["strategies"] != len(self._makers):
+            raise ValueError(
+                f"{saved.facts['strategies']} strategies were saved, {len(self._makers)} are "
+                "configured"
+            )
+        self._bars.load(saved.part("bars"))
+        for number, maker in enumerate(self._makers):
+            maker.load(saved.part(str(number)), self._bars)
 
     def _on_bars(self, event: Bar | Bars) -> list[Answer]:
         bars = take_bars(self._bars, event)

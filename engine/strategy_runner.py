@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.bar_book import grown
+from engine.saved import Saved, refilled
 from engine.settings import EXTERNAL, StrategySettings
 from engine.strategy import DECISION_SIZE, load_strategy
 from streams.events import Bar
@@ -74,3 +75,21 @@ class StrategyRunner:
         if slot is not None:
             self.states[slot] = 0.0
         return slot
+
+    def save(self) -> Saved:
+        """Return what was decided with and the state of every symbol."""
+        used = self.states[: len(self._slots)]
+        return Saved({"rule": self._rule(), "symbols": list(self._slots)}, {"states": used})
+
+    def load(self, saved: Saved) -> None:
+        """Go on from `saved`. Raises ValueError where it is another strategy's."""
+        if saved.facts["rule"] != self._rule():
+            raise ValueError(f"{saved.facts['rule']} was saved, {self._rule()} is configured")
+        self.states = refilled(self.states, saved.arrays["states"])
+        self._slots = {symbol: slot for slot, symbol in enumerate(saved.facts["symbols"])}
+
+    def _rule(self) -> list[object]:
+        """All that a decision depends on, beside the bars."""
+        settings = self.settings
+        named = [settings.name, settings.rule_name, settings.interval]
+        return [*named, sorted(self._symbols), self.params.tolist()]

@@ -151,6 +151,26 @@ def test_rsi_is_wilders(sample):
     assert out[2:, 0].tolist() == entered.astype(float).tolist()
 
 
+def test_without_a_trend_filter_a_dip_is_enough(sample):
+    strategy = load_strategy("rsi2_mean_reversion")
+    for ts, prices in sample.values():
+        filtered = decisions(strategy, ts, prices)
+        free = decisions(strategy, ts, prices, {"trend_ma": 0})
+        # What the filter lets through is among what needs none, and the rest is as it was.
+        entered = filtered[:, 0] != 0.0
+        assert free[entered].tobytes() == filtered[entered].tobytes()
+        assert (free[:, 0] != 0.0).sum() > 1.2 * entered.sum()
+        assert free[:, 3:].tobytes() == filtered[:, 3:].tobytes()
+
+
+def test_without_a_trend_filter_the_warm_up_is_that_of_rsi():
+    fall = np.array([(c, c, c, c, 1.0) for c in (100.0, 99.0, 98.0, 97.0, 96.0)])
+    for period in (2, 3):
+        params = {"trend_ma": 0, "period": period}
+        out = decisions(load_strategy("rsi2_mean_reversion"), np.arange(1, 6), fall, params)
+        assert out[:, 0].tolist() == [float(row >= period) for row in range(5)]
+
+
 def test_the_score_of_a_dip_is_its_depth():
     strategy = load_strategy("rsi2_mean_reversion")
     close = [100.0 + i for i in range(30)] + [128.5, 120.0]
@@ -190,6 +210,12 @@ def test_an_unknown_strategy_names_the_nearest():
         ("breakout", {"slow_clearance": 0.9}, "slow_clearance must be float <= 0.2, was 0.9"),
         ("rsi2_mean_reversion", {"entri": 5.0}, "did you mean entry"),
         ("rsi2_mean_reversion", {"period": 1}, "period must be int >= 2, was 1"),
+        (
+            "rsi2_mean_reversion",
+            {"trend_ma": 1},
+            r"trend_ma 0 \(no trend filter\) or 2 to 250, was",
+        ),
+        ("rsi2_mean_reversion", {"trend_ma": 251}, "trend_ma must be int <= 250, was 251"),
     ],
 )
 def test_a_wrong_parameter_is_named(name, values, text):
