@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from deploy.connection import connect
+from deploy.role_runtime import SHARDED_ROLE, process_name
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key
@@ -44,13 +45,35 @@ def _embedded(state: StateDir, port: int) -> EmbeddedBroker:
 
 
 def role_commands(
-    roles: Sequence[str], config: Path, assignments: Sequence[str], url: str, state: StateDir
+    roles: Sequence[str],
+    config: Path,
+    assignments: Sequence[str],
+    url: str,
+    state: StateDir,
+    *,
+    shards: int = 1,
+    standby: bool = False,
 ) -> dict[str, tuple[str, ...]]:
-    """Return the command line of each role's process."""
+    """Return the command line of each process, by its name: the role's, and its shard's.
+
+    The scorer runs once per shard, with `standby` twice.
+    """
     overrides = tuple(part for text in assignments for part in ("--set", text))
     options = ("--nats", url, "--state-dir", str(state.root), "--follow-parent")
     program = (sys.executable, "-m", "deploy.cli", "run")
-    return {role: (*program, role, "--config", str(config), *overrides, *options) for role in roles}
+    commands: dict[str, tuple[str, ...]] = {}
+    for role in roles:
+        command = (*program, role, "--config", str(config), *overrides, *options)
+        if role != SHARDED_ROLE:
+            commands[role] = command
+            continue
+        for shard in range(shards):
+            name = process_name(role, shard, shards)
+            part = (*command, "--shard", str(shard), "--shards", str(shards))
+            commands[name] = (*part, "--standby") if standby else part
+            if standby:
+                commands[f"{name}-standby"] = commands[name]
+    return commands
 
 
 @asynccontextmanager

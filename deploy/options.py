@@ -9,6 +9,7 @@ import typer
 from deploy.role_runtime import ROLES
 from deploy.state import DEFAULT_STATE_DIR, StateDir
 from streams.errors import ConfigError
+from streams.subjects import SHARDS
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="Run file (YAML), here or bundled.", metavar="FILE")
@@ -23,6 +24,9 @@ StateOption = Annotated[
 ]
 NatsOption = Annotated[
     str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
+]
+ShardsOption = Annotated[
+    int, typer.Option(min=1, max=SHARDS, help="How many scorers share the symbols.", metavar="N")
 ]
 PortOption = Annotated[
     int, typer.Option("--port", help="Port of the embedded broker; 0: any.", metavar="PORT")

@@ -25,6 +25,7 @@ from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
 
 ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
+SHARDED_ROLE = "scorer"
 ORPHAN_GRACE_S = 5.0
 CONNECT_TIMEOUT_S = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -52,7 +53,9 @@ class RoleContext:
     def require_one_shard(self) -> None:
         """Raise ConfigError when a role that is not sharded was asked to be."""
         if self.shards != 1:
-            raise ConfigError(f"--shards must be 1 for every role but scorer, was {self.shards}")
+            raise ConfigError(
+                f"--shards must be 1 for every role but {SHARDED_ROLE}, was {self.shards}"
+            )
 
 
 class Role(Protocol):
@@ -77,7 +80,8 @@ def run_role(
     check_role(role)
     if not 0 <= shard < shards:
         raise ConfigError(f"--shard must be in 0..{shards - 1}, was {shard}")
-    _log_to_stderr(role)
+    name = process_name(role, shard, shards)
+    _log_to_stderr(name)
     wiring = importlib.import_module(f"deploy.wiring.{role}")
 
     async def main() -> None:
@@ -88,7 +92,7 @@ def run_role(
         bus = await connect(url, f"assay-{role}-{shard}", CONNECT_TIMEOUT_S)
         try:
             context = RoleContext(
-                settings, state, bus, shard, shards, on_ready=lambda: say_ready(role)
+                settings, state, bus, shard, shards, on_ready=lambda: say_ready(name)
             )
             built: Role = wiring.build(context)
             await _run_logged(built, stop)
@@ -96,6 +100,15 @@ def run_role(
             await bus.close()
 
     run_loop(main())
+
+
+def process_name(role: str, shard: int, shards: int) -> str:
+    """Return what a role's process is called: the role, with its shard where there are several.
+
+    >>> process_name("scorer", 0, 1), process_name("scorer", 3, 4)
+    ('scorer', 'scorer-3')
+    """
+    return role if shards == 1 else f"{role}-{shard}"
 
 
 def check_role(role: str) -> None:

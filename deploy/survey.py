@@ -7,14 +7,23 @@ import msgspec
 from deploy.connection import connect
 from deploy.model_shelf import ModelLine, model_lines
 from streams import subjects, topology
-from streams.bus import Bus
-from streams.events import Progress
+from streams.bus import Bus, Message
+from streams.events import Bar, Bars, Progress
 from streams.intake import event_of
 from streams.nats_bus import NatsBus
 
 # How far back a role's last watermark is looked for.
 LOOK_BACK_MESSAGES = 20_000
-READ_TIMEOUT_S = 1.0
+READ_TIMEOUT_S = 0.5
+LOOK_BACK_BARS = 200
+# What each role reads; its progress names its position there.
+READ_BY = {
+    "strategies": subjects.BARS,
+    "scorer": topology.INPUT,
+    "labeller": topology.SCORED,
+    "drift": topology.OUTCOMES,
+    "trainer": topology.OUTCOMES,
+}
 PROGRESS_STREAMS = (topology.INPUT, topology.SCORED, topology.OUTCOMES, topology.DRIFT)
 
 
@@ -27,13 +36,21 @@ class StreamLine(msgspec.Struct, frozen=True):
 
 
 class RoleLine(msgspec.Struct, frozen=True):
-    """A role's last watermark. `event_time` is ISO 8601, empty before the first event."""
+    """The last watermark of a role's shard. `event_time` is ISO 8601, "" before the first event.
+
+    `lag_messages`: what the stream that it reads holds behind `seq`; `lag_s`: how far the newest
+    bar, or the furthest role, is ahead in event time. A role vouches for an instant when it has
+    seen the next, so that the last instant of all stays behind it.
+    """
 
     role: str
     shard: int
+    shards: int
     event_ts: int
     event_time: str
     seq: int
+    lag_messages: int
+    lag_s: float
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -66,24 +83,53 @@ async def _stream(bus: NatsBus, name: str) -> StreamLine:
 
 async def _roles(bus: Bus) -> tuple[RoleLine, ...]:
     newest: dict[tuple[str, int], Progress] = {}
+    shards: dict[str, int] = {}
     for stream in PROGRESS_STREAMS:
-        last = await bus.last_seq(stream)
-        start = max(1, last - LOOK_BACK_MESSAGES)
-        subscription = await bus.read(stream, start, (subjects.PROGRESS,))
-        try:
-            while batch := await subscription.next_batch(READ_TIMEOUT_S):
-                for message in batch:
-                    progress = event_of(message)
-                    if isinstance(progress, Progress):
-                        newest[progress.role, progress.shard] = progress
-                if batch[-1].seq >= last:
-                    break
-        finally:
-            await subscription.close()
-    return tuple(_line(progress) for _, progress in sorted(newest.items()))
+        for message in await _tail(bus, stream, subjects.PROGRESS, LOOK_BACK_MESSAGES):
+            progress = event_of(message)
+            if isinstance(progress, Progress) and progress.role in READ_BY:
+                newest[progress.role, progress.shard] = progress
+                shards[progress.role] = progress.shards
+    # What a former, larger number of shards said last is no news.
+    current = [p for _, p in sorted(newest.items()) if p.shards == shards[p.role]]
+    ends = {stream: await bus.last_seq(stream) for stream in PROGRESS_STREAMS}
+    newest_ts = max((p.event_ts for p in current), default=0)
+    for message in await _tail(bus, topology.INPUT, subjects.BARS, LOOK_BACK_BARS):
+        event = event_of(message)
+        ends[subjects.BARS] = message.seq
+        if isinstance(event, Bar):
+            newest_ts = max(newest_ts, event.ts)
+        elif isinstance(event, Bars):
+            newest_ts = max(newest_ts, int.from_bytes(event.ts[-8:], "little", signed=True))
+    return tuple(_line(progress, ends, newest_ts) for progress in current)
 
 
-def _line(progress: Progress) -> RoleLine:
+async def _tail(bus: Bus, stream: str, wanted: str, at_most: int) -> list[Message]:
+    """Return what a stream's last `at_most` messages hold on the subjects `wanted`."""
+    last = await bus.last_seq(stream)
+    found: list[Message] = []
+    subscription = await bus.read(stream, max(1, last - at_most + 1), (wanted,))
+    try:
+        while batch := await subscription.next_batch(READ_TIMEOUT_S):
+            found += batch
+            if batch[-1].seq >= last:
+                break
+    finally:
+        await subscription.close()
+    return found
+
+
+def _line(progress: Progress, ends: dict[str, int], newest_ts: int) -> RoleLine:
     ts = progress.event_ts
-    when = datetime.fromtimestamp(ts / 1e9, UTC).isoformat(timespec="seconds") if ts else ""
-    return RoleLine(progress.role, progress.shard, ts, when, progress.seq)
+    return RoleLine(
+        role=progress.role,
+        shard=progress.shard,
+        shards=progress.shards,
+        event_ts=ts,
+        event_time=datetime.fromtimestamp(ts / 1e9, UTC).isoformat(timespec="seconds")
+        if ts
+        else "",
+        seq=progress.seq,
+        lag_messages=max(0, ends.get(READ_BY[progress.role], 0) - progress.seq),
+        lag_s=max(0, newest_ts - ts) / 1e9,
+    )

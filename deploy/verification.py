@@ -28,14 +28,13 @@ async def verify_run(
     state: StateDir,
     roles: tuple[str, ...],
     span: Span,
-    shards: int,
     console: Console,
 ) -> Verified:
     """Verify what `roles`, as `settings` describe them, published at `url`."""
     cancel_on_signals()
     bus = await connect(url, "assay-verify")
     try:
-        rerun = _rerun(bus, settings, state, roles, shards)
+        rerun = _rerun(bus, settings, state, roles)
         with _progress(console) as on_progress:
             return await verify(bus, rerun, span, on_progress)
     finally:
@@ -73,20 +72,15 @@ def told(difference: Difference) -> Iterator[str]:
         yield f"  and {len(difference.fields) - FIELDS_SHOWN} more fields"
 
 
-def _rerun(
-    bus: Bus, settings: RunSettings, state: StateDir, roles: tuple[str, ...], shards: int
-) -> Rerun:
-    """The roles of a run, built as their own processes build them."""
+def _rerun(bus: Bus, settings: RunSettings, state: StateDir, roles: tuple[str, ...]) -> Rerun:
+    """The roles of a run, built as their own processes build them, the scorer for all symbols."""
     from deploy.wiring import labeller, scorer, strategies
 
-    def context(shard: int = 0, of: int = 1) -> RoleContext:
-        return RoleContext(settings, state, bus, shard, of, on_ready=lambda: None)
-
-    scorers = [scorer.build(context(n, shards)) for n in range(shards) if "scorer" in roles]
+    context = RoleContext(settings, state, bus, shard=0, shards=1, on_ready=lambda: None)
     return Rerun(
-        strategies.build(context()) if "strategies" in roles else None,
-        scorers,
-        labeller.build(context()) if "labeller" in roles else None,
+        strategies.build(context) if "strategies" in roles else None,
+        scorer.build(context) if "scorer" in roles else None,
+        labeller.build(context) if "labeller" in roles else None,
     )
 
 

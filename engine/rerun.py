@@ -1,12 +1,11 @@
 """A rerun of the recorded INPUT through fresh roles, which say again what they said.
 
 The roles are the live ones, driven by hand: nothing of theirs reads, publishes or lets signals
-expire. INPUT alone goes in: the scorers' answers, not the recorded ones, go on to the labeller,
+expire. INPUT alone goes in: the scorer's answers, not the recorded ones, go on to the labeller,
 merged with its bars by the labeller's own rule.
 """
 
 from collections import deque
-from collections.abc import Sequence
 
 from engine.answer import Answer
 from engine.roles.labeller import ANSWERS_FEED, BARS_FEED, LabellerRole
@@ -17,34 +16,35 @@ from engine.verification import Said
 from streams import subjects, topology
 from streams.bus import Message
 from streams.errors import WireError
-from streams.events import Bar, Bars, Deployment, Event, Outcome, Progress, Scored, Signal
+from streams.events import Bar, Bars, Deployment, Event, Outcome, Progress, Scored, Signal, Signals
 from streams.intake import event_of
 
-_EVENT_OF_STREAM: dict[str, type[Event]] = {
-    topology.INPUT: Signal,
-    topology.SCORED: Scored,
-    topology.OUTCOMES: Outcome,
+_EVENTS_OF_STREAM: dict[str, tuple[type[Event], ...]] = {
+    topology.INPUT: (Signal, Signals),
+    topology.SCORED: (Scored,),
+    topology.OUTCOMES: (Outcome,),
 }
 
 
 class Rerun:
-    """Steps `strategies`, one scorer per shard, and the labeller; None or () leaves one out.
+    """Steps the strategies, one scorer of all symbols, and the labeller; None leaves one out.
 
+    One scorer says what any number of shards said, under the same ids.
     `refused_models` tells, by sequence of INPUT, of deployments whose model did not verify.
     """
 
     def __init__(
         self,
         strategies: Shell | None,
-        scorers: Sequence[ScorerRole],
+        scorer: ScorerRole | None,
         labeller: LabellerRole | None,
     ) -> None:
         self.refused_models: dict[int, str] = {}
         self._strategies = strategies
-        self._scorers = scorers
-        self._labeller = labeller if scorers else None
+        self._scorer = scorer
+        self._labeller = labeller if scorer is not None else None
         self._feeds: tuple[deque[tuple[Message, Event | WireError]], ...] = (deque(), deque())
-        self._progress_ts = [0] * len(scorers)
+        self._progress_ts = 0
         self._newest_ts = 0
 
     @property
@@ -52,14 +52,14 @@ class Rerun:
         """The streams into which the roles that are rerun write their answers."""
         roles = (
             (topology.INPUT, self._strategies is not None),
-            (topology.SCORED, bool(self._scorers)),
+            (topology.SCORED, self._scorer is not None),
             (topology.OUTCOMES, self._labeller is not None),
         )
         return tuple(stream for stream, is_there in roles if is_there)
 
     def vector_names(self, strategy: str) -> tuple[str, ...]:
         """Return the names of the vector served for `strategy`, () where none is."""
-        core = self._scorers[0].core if self._scorers else None
+        core = self._scorer.core if self._scorer is not None else None
         if not isinstance(core, Scorer) or strategy not in core.strategy_names:
             return ()
         return core.vector_names(strategy)
@@ -73,10 +73,10 @@ class Rerun:
             said += self._said(
                 topology.INPUT, message, await self._strategies.answers(message, event)
             )
-        for shard, scorer in enumerate(self._scorers):
-            answers = await scorer.answers(message, event)
+        if self._scorer is not None:
+            answers = await self._scorer.answers(message, event)
             said += self._said(topology.SCORED, message, answers)
-            self._pass_on(message, shard, [answer for _, answer in answers])
+            self._pass_on(self._scorer, message, [answer for _, answer in answers])
             for _, answer in answers:
                 if answer.error and isinstance(event, Deployment):
                     self.refused_models[message.seq] = answer.error
@@ -90,20 +90,20 @@ class Rerun:
         return [
             Said(stream, name, answer.subject, answer.event, message.seq, self._newest_ts)
             for name, answer in answers
-            if isinstance(answer.event, _EVENT_OF_STREAM[stream])
+            if isinstance(answer.event, _EVENTS_OF_STREAM[stream])
         ]
 
-    def _pass_on(self, message: Message, shard: int, answers: list[Answer]) -> None:
-        """Give the labeller what a shard of the scorer says, and how far that shard is."""
+    def _pass_on(self, scorer: ScorerRole, message: Message, answers: list[Answer]) -> None:
+        """Give the labeller what the scorer says, and how far it is."""
         answers_feed = self._feeds[ANSWERS_FEED]
         for answer in answers:
             if isinstance(answer.event, Scored):
                 answers_feed.append((Message(answer.subject, b"", message.seq), answer.event))
-        ts = self._scorers[shard].core.progress_ts
-        if ts > self._progress_ts[shard]:
-            self._progress_ts[shard] = ts
-            subject = subjects.progress("scorer", shard)
-            progress = Progress("scorer", shard, ts, message.seq)
+        ts = scorer.core.progress_ts
+        if ts > self._progress_ts:
+            self._progress_ts = ts
+            subject = subjects.progress("scorer", 0)
+            progress = Progress("scorer", 0, ts, message.seq)
             answers_feed.append((Message(subject, b"", message.seq), progress))
 
     async def _label(self, labeller: LabellerRole, message: Message) -> list[Said]:

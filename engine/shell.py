@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.answer import Answer
+from engine.outlet import Outlet
 from streams import codec, subjects, topology
 from streams.bus import (
     HEADER_ANSWER_ID,
@@ -74,7 +75,8 @@ class Shell:
 
     `feeds` are read, in stream order each; `writes` names the streams into which the answers
     and the role's progress go, for reading its own answers back. `vouches_across_streams`: its
-    progress vouches for answers in other streams than the one that carries it.
+    progress vouches for answers in other streams than the one that carries it. `shards` is how
+    many share the role, and `outlet` takes what is said in place of the bus.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Shell:
         feeds: tuple[Feed, ...],
         writes: tuple[str, ...],
         shard: int = 0,
+        shards: int = 1,
+        outlet: Outlet | None = None,
         encoding: Encoding = "json",
         vouches_across_streams: bool = False,
         on_ready: Callable[[], None] = lambda: None,
@@ -94,6 +98,9 @@ class Shell:
         self.core = core
         self.role = role
         self.shard = shard
+        self.shards = shards
+        self._outlet = outlet
+        self._send = bus.send if outlet is None else outlet.send
         self.seq = 0
         self.input_seq = 0
         self._feeds = feeds
@@ -222,7 +229,7 @@ class Shell:
             payload = event[: codec.PAYLOAD_BYTES_MAX]
         else:
             payload = codec.encode(event, self._encoding)
-        await self.bus.send(answer.subject, payload, msg_id=answer_id, headers=headers)
+        await self._send(answer.subject, payload, msg_id=answer_id, headers=headers)
         self._has_sent = True
 
     async def _say_progress(self, *, is_idle: bool) -> None:
@@ -238,11 +245,11 @@ class Shell:
         self._progress_ts = max(ts, self._progress_ts)
         self._progress_seq = position
         event = Progress(
-            self.role, self.shard, self._progress_ts, self.seq, input_seq=self.input_seq
+            self.role, self.shard, self._progress_ts, self.seq, self.shards, self.input_seq
         )
         subject = subjects.progress(self.role, self.shard)
-        said = f"{self._incarnation}:{subject}:{event.event_ts}:{event.seq}:{event.input_seq}"
-        await self.bus.send(subject, codec.encode(event), msg_id=said)
+        said = f"{subject}:{self.shards}:{event.event_ts}:{event.seq}:{event.input_seq}"
+        await self._send(subject, codec.encode(event), msg_id=f"{self._incarnation}:{said}")
 
     async def _read_back(self, stream: str) -> None:
         """Learn which answers are out already, and how far the last progress went."""
@@ -259,7 +266,7 @@ class Shell:
                     answer_id = message.headers.get(HEADER_ID, "")
                     if message.subject == own_progress:
                         event = event_of(message)
-                        if isinstance(event, Progress):
+                        if isinstance(event, Progress) and event.shards == self.shards:
                             self._progress_ts = max(self._progress_ts, event.event_ts)
                     elif answer_id.startswith(self._incarnation):
                         self._already_out.add(answer_id)

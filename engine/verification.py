@@ -3,23 +3,27 @@
 Answers are matched by the id they were published under, in whatever order both sides come, and
 compared in the encoding they were recorded in. What is recorded and not expected is `extra`, as
 is a second message under one id with other bytes; the same bytes again are `repeated` and have
-no effect. What is expected and not recorded is `missing` once its role has said, by a later
-answer or by its progress, that it had come past it; before that it is `pending`.
+no effect. What is expected and not recorded is `missing` once its role has said that it had come
+past it: by a later answer to the same symbol, which the same shard gives, or by the progress of
+all its shards, however many there were then. Before that it is `pending`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
+from zlib import crc32
 
 from engine.payload_difference import FieldDifference, field_differences
-from engine.shell import HEADER_ROLE, INDEX_STRIDE
+from engine.shell import HEADER_ROLE
 from engine.verdict import Difference, Span, StreamFigures, Verdict
 from streams import codec, topology
 from streams.bus import HEADER_ID, Message
 from streams.errors import WireError
-from streams.events import Event, Progress, Scored
+from streams.events import Event, Progress, Scored, Signals
 from streams.intake import event_of
+from streams.subjects import SHARDS
+from streams.watermark import Watermark
 
 DIFFERENCES_TOLD_MAX = 100
 ROLE_OF = {
@@ -52,7 +56,9 @@ class _Lane:
     expected: dict[str, Said] = field(default_factory=dict)
     recorded: dict[str, Message] = field(default_factory=dict)
     seen: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    # By shard: up to which sequence of INPUT everything is out.
+    # Up to which sequence of INPUT every answer is out: of all shards, and by symbol (as one of
+    # the SHARDS that no number of processes divides).
+    watermark: Watermark = field(default_factory=Watermark)
     out_seq: dict[int, int] = field(default_factory=dict)
     equal: int = 0
     differing: int = 0
@@ -61,8 +67,12 @@ class _Lane:
     repeated: int = 0
     pending: int = 0
 
-    def has_come_to(self, shard: int, seq: int) -> None:
-        self.out_seq[shard] = max(self.out_seq.get(shard, 0), seq)
+    def has_come_to(self, seq: int, subject: str) -> None:
+        symbol = _symbol_shard(subject)
+        self.out_seq[symbol] = max(self.out_seq.get(symbol, 0), seq)
+
+    def is_past(self, seq: int, subject: str) -> bool:
+        return max(self.watermark.seq, self.out_seq.get(_symbol_shard(subject), 0)) >= seq
 
 
 class Verification:
@@ -84,10 +94,9 @@ class Verification:
         self._lanes = {stream: _Lane() for stream in ROLE_OF if stream in streams}
         self._differences: list[Difference] = []
         # What the labeller vouches for: bars by event time, answers by sequence of SCORED.
-        self._labelled_ts = 0
-        self._labelled_seq = 0
-        # By shard of the scorer: (sequence of SCORED, sequence of INPUT answered up to there).
-        self._scored_up_to: dict[int, list[tuple[int, int]]] = {}
+        self._labelled = Watermark()
+        # (Sequence of SCORED, sequence of INPUT that every scorer has answered up to there).
+        self._scored_up_to: list[tuple[int, int]] = []
 
     def waiting(self, stream: str) -> int:
         """How many expected answers of a stream have not been found in the record yet."""
@@ -121,8 +130,7 @@ class Verification:
             return
         position = _position(name)
         if position is not None:
-            seq, shard = position
-            lane.has_come_to(shard, seq - 1)
+            lane.has_come_to(position - 1, message.subject)
         said = lane.expected.pop(name, None)
         if said is None:
             lane.recorded[name] = message
@@ -211,7 +219,7 @@ class Verification:
                 subject=message.subject,
                 sequence=message.seq,
                 id=message.headers.get(HEADER_ID, ""),
-                cause_seq=position[0] if position else 0,
+                cause_seq=position or 0,
                 signal_id=getattr(event, "signal_id", ""),
                 fields=fields,
             )
@@ -220,10 +228,10 @@ class Verification:
     def _covers(self, message: Message) -> bool:
         position = self._position_of(message)
         event = _read(message)
-        seq = position[0] if position else self._span.first_seq
+        seq = self._span.first_seq if position is None else position
         return self._span.covers(seq, self._span.first_ts if event is None else _ts_of(event))
 
-    def _position_of(self, message: Message) -> tuple[int, int] | None:
+    def _position_of(self, message: Message) -> int | None:
         return _position(message.headers.get(HEADER_ID, "").removeprefix(self._prefix))
 
     def _add(self, difference: Difference) -> None:
@@ -243,34 +251,25 @@ class Verification:
         if not isinstance(progress, Progress) or progress.role != ROLE_OF[stream]:
             return
         if stream == topology.OUTCOMES:
-            self._labelled_ts = max(self._labelled_ts, progress.event_ts)
-            self._labelled_seq = max(self._labelled_seq, progress.seq)
+            self._labelled.note(progress)
             return
-        lane = self._lanes[stream]
-        lane.has_come_to(progress.shard, progress.seq)
-        if stream == topology.SCORED:
-            said = self._scored_up_to.setdefault(progress.shard, [])
-            if not said or progress.seq > said[-1][1]:
-                said.append((message.seq, progress.seq))
+        watermark = self._lanes[stream].watermark
+        known = watermark.seq
+        watermark.note(progress)
+        if stream == topology.SCORED and watermark.seq > known:
+            self._scored_up_to.append((message.seq, watermark.seq))
 
     def _is_due(self, said: Said, labelled_input_seq: int) -> bool:
         """Whether the role had come past an answer by the end of the record."""
         if said.stream == topology.OUTCOMES:
-            return said.newest_ts <= self._labelled_ts and said.cause_seq <= labelled_input_seq
-        position = _position(said.name)
-        assert position is not None
-        seq, shard = position
-        return self._lanes[said.stream].out_seq.get(shard, 0) >= seq
+            is_past = said.newest_ts <= self._labelled.event_ts
+            return is_past and said.cause_seq <= labelled_input_seq
+        return self._lanes[said.stream].is_past(said.cause_seq, said.subject)
 
     def _labelled_input_seq(self) -> int:
         """Up to which sequence of INPUT the labeller had every answer."""
-        return min(
-            (
-                max((seq for at, seq in steps if at <= self._labelled_seq), default=0)
-                for steps in self._scored_up_to.values()
-            ),
-            default=0,
-        )
+        heard = [seq for at, seq in self._scored_up_to if at <= self._labelled.seq]
+        return heard[-1] if heard else 0
 
 
 def _figures(stream: str, lane: _Lane) -> StreamFigures:
@@ -287,16 +286,18 @@ def _figures(stream: str, lane: _Lane) -> StreamFigures:
     )
 
 
-def _position(name: str) -> tuple[int, int] | None:
-    """Return the sequence that a name answers and its shard, or None where it is no position.
+def _position(name: str) -> int | None:
+    """Return the sequence that a name answers, or None where it is no position.
 
-    >>> _position("17:1000002"), _position("17:letter")
-    ((17, 1), None)
+    >>> _position("17:100002"), _position("17:letter")
+    (17, None)
     """
     seq, _, index = name.partition(":")
-    if not (seq.isdecimal() and index.isdecimal()):
-        return None
-    return int(seq), int(index) // INDEX_STRIDE
+    return int(seq) if seq.isdecimal() and index.isdecimal() else None
+
+
+def _symbol_shard(subject: str) -> int:
+    return crc32(subject.rpartition(".")[2].encode()) % SHARDS
 
 
 def _read(message: Message) -> Event | None:
@@ -308,4 +309,6 @@ def _read(message: Message) -> Event | None:
 
 
 def _ts_of(event: Event) -> int:
+    if isinstance(event, Signals):
+        return int.from_bytes(event.ts[-8:], "little", signed=True)
     return int(getattr(event, "ts", 0))

@@ -46,9 +46,6 @@ def replay(
     end: Annotated[
         str | None, typer.Option("--to", help="Report up to this sequence of INPUT or time.")
     ] = None,
-    shards: Annotated[
-        int, typer.Option(min=1, max=64, help="How many scorers ran, for --verify.")
-    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Drive bars through a running `assay up`, or verify what it has published.
@@ -58,7 +55,8 @@ def replay(
 
     With --verify nothing is published: what INPUT holds goes once more through fresh roles of
     the same configuration, and signals, answers and outcomes are compared byte for byte with
-    what was published. --from and --to bound what is reported. Exit status 1: they differ.
+    what was published, by however many scorers. --from and --to bound what is reported. Exit
+    status 1: they differ.
 
     Example: assay replay --verify --config configs/quickstart.yaml --state-dir .assay
     """
@@ -68,7 +66,7 @@ def replay(
     if verify:
         if bars:
             raise ConfigError("--verify reruns what is recorded; leave --bars out")
-        _verify(output, settings, state, url_of(nats, state), without or (), start, end, shards)
+        _verify(output, settings, state, url_of(nats, state), without or (), start, end)
         return
     if start is not None or end is not None:
         raise ConfigError("--from and --to bound what --verify reports; add --verify")
@@ -90,13 +88,12 @@ def _verify(
     without: Sequence[str],
     start: str | None,
     end: str | None,
-    shards: int,
 ) -> None:
     from deploy.role_runtime import run_loop
     from deploy.verification import span_of, told, verify_run
 
     span, roles = span_of(start, end), roles_but(without)
-    found = run_loop(verify_run(url, settings, state, roles, span, shards, output.console))
+    found = run_loop(verify_run(url, settings, state, roles, span, output.console))
     verdict = found.verdict
     output.say(f"{found.input_messages:,} messages of INPUT rerun")
     if found.input_missing:

@@ -11,6 +11,7 @@ from deploy.options import (
     ConfigOption,
     NatsOption,
     SetOption,
+    ShardsOption,
     StateOption,
     url_of,
 )
@@ -25,7 +26,7 @@ def run(
     nats: NatsOption = None,
     state_dir: StateOption = DEFAULT_STATE,
     shard: Annotated[int, typer.Option(min=0, help="Which shard of the symbols.")] = 0,
-    shards: Annotated[int, typer.Option(min=1, max=64, help="How many shards there are.")] = 1,
+    shards: ShardsOption = 1,
     follow_parent: Annotated[
         bool, typer.Option("--follow-parent", help="Stop when standard input closes.")
     ] = False,

@@ -1,5 +1,7 @@
 """`assay status`: what runs, how far it is, which models are in force."""
 
+from datetime import timedelta
+
 from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, url_of
 from deploy.output import Output
 from deploy.state import StateDir
@@ -12,11 +14,12 @@ def status(
 ) -> None:
     """Show streams, roles and models of a broker.
 
-    Messages by stream, the last progress of every role, the model in force by scope.
+    Messages by stream; of every role and shard how far it has come, and how far behind that is:
+    in messages of the stream it reads, and in event time; the model in force by scope.
 
     Example: assay status --state-dir .assay --json
     """
-    from deploy.role_runtime import run_loop
+    from deploy.role_runtime import process_name, run_loop
     from deploy.survey import survey
 
     output = Output(as_json=as_json)
@@ -25,7 +28,9 @@ def status(
     for stream in found.streams:
         output.say(f"  {stream.name:<9} {stream.messages:>9,} messages")
     for role in found.roles:
-        output.say(f"  {role.role:<10} shard {role.shard}: at {role.event_time}, seq {role.seq}")
+        name = process_name(role.role, role.shard, role.shards)
+        behind = f"behind by {role.lag_messages:,} messages, {timedelta(seconds=role.lag_s)}"
+        output.say(f"  {name:<11} at {role.event_time or 'no event yet'}, {behind}")
     if not found.roles:
         output.say("  no role has made progress yet")
     for model in found.models:

@@ -12,6 +12,7 @@ from deploy.options import (
     NatsOption,
     PortOption,
     SetOption,
+    ShardsOption,
     StateOption,
     WithoutOption,
     roles_but,
@@ -28,13 +29,14 @@ def up(
     port: PortOption = 0,
     state_dir: StateOption = DEFAULT_STATE,
     without: WithoutOption = None,
+    shards: ShardsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Run a broker and all roles, until Ctrl-C or SIGTERM.
 
     With --nats the roles connect to that server instead of an embedded one.
     Prints where the broker listens, and `ready` when every role works. A role that crashes is
-    started again.
+    started again. With --shards N the symbols are shared by N scorers.
 
     Example: assay up --port 4222 --state-dir .assay --config quickstart
     """
@@ -46,7 +48,7 @@ def up(
     state.make()
     with broker_url(nats, state, port) as url:
         output.say(f"broker {url}")
-        commands = role_commands(roles, config, assignments or (), url, state)
+        commands = role_commands(roles, config, assignments or (), url, state, shards=shards)
         strategies = [strategy.name for strategy in settings.strategies]
         run_loop(_serve(strategies, commands, url, state, output))
 

@@ -28,6 +28,7 @@ def build(context: RoleContext) -> ScorerRole:
         trusted_keys=trusted_keys(context.state, settings),
         clock=SystemClock(),
         shard=context.shard,
+        shards=context.shards,
         encoding=settings.encoding,
         on_ready=context.on_ready,
     )

@@ -86,7 +86,7 @@ class ScorerRole(Shell):
                 event = Expire(signal.strategy, signal.symbol, signal_id)
                 subject = subjects.expire(signal.strategy, signal.symbol)
                 expire_id = f"expire:{id_part(signal_id)}"
-                await self.bus.publish(subject, codec.encode(event), msg_id=expire_id)
+                await self._send(subject, codec.encode(event), msg_id=expire_id)
                 self._waiting_since[signal_id] = now_ns
 
     async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:

@@ -43,6 +43,7 @@ def scorers_over(
             trusted_keys=trusted_keys,
             clock=SystemClock(),
             shard=shard,
+            shards=shards,
         )
         for shard, bus in enumerate(buses)
     ]
@@ -52,11 +53,11 @@ def rerun_over(
     bus: Bus,
     trusted_keys: tuple[str, ...],
     strategies: tuple[StrategySettings, ...] = STRATEGIES,
-    shards: int = 1,
 ) -> Rerun:
+    [scorer] = scorers_over([bus], trusted_keys, strategies)
     return Rerun(
         strategies_shell(bus, Strategist(strategies)),
-        scorers_over([bus] * shards, trusted_keys, strategies),
+        scorer,
         LabellerRole(bus, Labeller(strategies, waits_for_scorer=True)),
     )
 
@@ -98,10 +99,10 @@ class Record:
         held.messages = {seq: found for seq, found in held.messages.items() if seq <= last_seq}
         held.last_seq = last_seq
 
-    async def verified(self, span=None, strategies=STRATEGIES, shards: int = 1) -> Verified:
+    async def verified(self, span=None, strategies=STRATEGIES) -> Verified:
         bus = MemoryBus(store=self.store)
         before = {name: stream.last_seq for name, stream in self.store.streams.items()}
-        found = await verify(bus, rerun_over(bus, self.trusted_keys, strategies, shards), span)
+        found = await verify(bus, rerun_over(bus, self.trusted_keys, strategies), span)
         await bus.close()
         assert before == {name: stream.last_seq for name, stream in self.store.streams.items()}
         return found

@@ -32,6 +32,7 @@ def scorers(bus: MemoryBus, shards: int) -> list[ScorerRole]:
             trusted_keys=(),
             clock=SystemClock(),
             shard=shard,
+            shards=shards,
         )
         for shard, handle in enumerate(handles)
     ]

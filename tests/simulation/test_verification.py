@@ -50,7 +50,7 @@ from tests.simulation.test_killed_scorer import (
     publish,
 )
 
-FEATURES = ("ibs", "rsi_14", "return_5", "signal_score")
+FEATURES = ("ibs", "stochastic_k_14", "return_5", "signal_score")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ async def test_a_changed_answer_is_named_with_stream_sequence_id_and_both_values
     assert (first.kind, first.stream, first.subject) == ("differs", "SCORED", victim.subject)
     assert (first.sequence, first.id) == (victim.seq, victim.headers[HEADER_ID])
     assert first.signal_id == answer.signal_id
-    assert first.id.endswith(f":{first.cause_seq}:0")
+    assert first.id.startswith(f"memory-INPUT:{first.cause_seq}:")
     assert first.fields == (FieldDifference("probability", "0.125", repr(answer.probability)),)
     assert figures(found) == CLEAN | {topology.SCORED: (1, 0, 0, 0)}
 
@@ -258,8 +258,8 @@ async def test_bounds_say_what_is_reported_and_not_what_is_rerun(record):
 
 async def test_a_role_that_is_left_out_is_not_compared(record):
     bus = MemoryBus(store=record.store)
-    scorers = scorers_over([bus], record.trusted_keys, STRATEGIES)
-    found = await verify(bus, Rerun(None, scorers, None))
+    [scorer] = scorers_over([bus], record.trusted_keys, STRATEGIES)
+    found = await verify(bus, Rerun(None, scorer, None))
     assert found.verdict.equal
     [line] = found.verdict.streams
     assert (line.role, line.compared) == ("scorer", len(record.messages("SCORED", "signals.")))
@@ -319,7 +319,7 @@ async def test_every_kind_of_input_is_rerun_as_it_was(key, shards):
             await bus.publish(subject, payload)
         await quiet(bus)
     record = Record(bus, (key.public_hex,))
-    found = await record.verified(strategies=(ALPHA,), shards=shards)
+    found = await record.verified(strategies=(ALPHA,))
     assert found.verdict.equal, found.verdict.first
     assert figures(found) == CLEAN
     reasons = {
