@@ -122,6 +122,8 @@ async def record(bus: Bus, stream: str, wanted: tuple[str, ...]) -> dict[str, li
 
 def rows_of(message: Message) -> list[tuple[str, bytes]]:
     """A message, or each row of columnar signals as the message it would be by itself."""
+    if not message.subject.startswith("signals.raw."):
+        return [(message.subject, message.payload)]
     event = codec.decode(message.payload)
     if not isinstance(event, Signals):
         return [(message.subject, message.payload)]
