@@ -89,19 +89,16 @@ class SignalMaker:
         positions = Saved({}, {"trades": self._trades[:used], "held": self._held[:used]})
         return Saved.of({"rule": self._rule()}, runner=runner, positions=positions)
 
-    def load(self, saved: Saved, book: BarBook) -> None:
-        """Go on from `saved` and the `book` of the same instant.
-
-        Raises ValueError where it is another strategy's.
-        """
+    def load(self, saved: Saved) -> None:
+        """Go on from `saved`. Raises ValueError where it is another strategy's."""
         if saved.facts["rule"] != self._rule():
             raise ValueError(f"{saved.facts['rule']} was saved, {self._rule()} is configured")
         self._runner.load(saved.part("runner"))
         positions = saved.part("positions").arrays
         self._trades = refilled(self._trades, positions["trades"])
         self._held = refilled(self._held, positions["held"])
+        # Every series finds its symbol's place again at the next bar.
         self._series_seen = 0
-        self._find_homes(book)
 
     def _rule(self) -> list[object]:
         """What the positions depend on, beside the runner."""

@@ -67,7 +67,7 @@ class Strategist:
             )
         self._bars.load(saved.part("bars"))
         for number, maker in enumerate(self._makers):
-            maker.load(saved.part(str(number)), self._bars)
+            maker.load(saved.part(str(number)))
 
     def _on_bars(self, event: Bar | Bars) -> list[Answer]:
         bars = take_bars(self._bars, event)

@@ -20,6 +20,7 @@ from tests.engine.market import random_bars
 
 SYMBOLS = ("AAA", "BBB", "CCC")
 BARS = 90
+NO_SIGNALS = codec.encode([], "msgpack")
 WILD = '''"""Signals long and short on most bars, with scores and stops that no contract allows."""
 
 import msgspec
@@ -129,5 +130,5 @@ def expected(rules=RULES, bars_of=None) -> dict[tuple[str, str], bytes]:
         for symbol, bars in (bars_of or history()).items():
             trades_it = not rule.symbols or symbol in rule.symbols
             if rule.kind != "external" and rule.interval == bars[0].interval and trades_it:
-                found[(rule.name, symbol)] = codec.encode(by_rule(rule, bars))
-    return {key: signals for key, signals in found.items() if signals != b"[]"}
+                found[(rule.name, symbol)] = codec.encode(by_rule(rule, bars), "msgpack")
+    return {key: signals for key, signals in found.items() if signals != NO_SIGNALS}

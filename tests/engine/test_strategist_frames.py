@@ -51,7 +51,7 @@ def said(strategist: Strategist, events: list[Event]) -> dict[tuple[str, str], b
         for answer in strategist.step(event):
             for signal in rows_of(answer):
                 found[(signal.strategy, signal.symbol)].append(signal)
-    return {key: codec.encode(signals) for key, signals in found.items()}
+    return {key: codec.encode(signals, "msgpack") for key, signals in found.items()}
 
 
 def noisy(bars: list[Bar], at: int) -> Bars:
