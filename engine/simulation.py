@@ -13,7 +13,7 @@ from engine.settings import StrategySettings
 from engine.strategist import Strategist
 from models.feature_set import FeatureSet
 from models.onnx_session import Model
-from streams.events import Bar, Deployment, Event, Outcome, Scored, Signal
+from streams.events import Bar, Deployment, Event, Outcome, Scored, Signal, Signals
 from streams.session import Session
 
 
@@ -44,7 +44,7 @@ class Simulation:
         said += self.labeller.step(event)
         for raw in self.strategist.step(event):
             said.append(raw)
-            if isinstance(raw.event, Signal):
+            if isinstance(raw.event, Signal | Signals):
                 for answer in self.scorer.step(raw.event):
                     self._pass_on(answer, said)
         return said
