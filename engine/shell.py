@@ -6,9 +6,9 @@ already out is not published again, so a role can be killed at any moment and st
 
 The id of an answer is `<incarnation of INPUT>:<sequence>:<index>` of the message it answers, or
 `<incarnation>:<identity>` where the core names it; it is sent as Nats-Msg-Id and as a header.
-Every shard counts its answers to one message from INDEX_STRIDE times its number on, so that
-those to a frame never share an id. A dead letter of a whole message is `<sequence>:letter`: it
-is the same letter, whichever shard sends it.
+The answers to row r of a frame count from r * ROW_STRIDE on, those to any other message from 0:
+ids do not depend on who else shares the role. A dead letter of a whole message is
+`<sequence>:letter`: it is the same letter, whichever shard sends it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from streams.waiting import end_tasks, wait_until_set
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
-INDEX_STRIDE = 1_000_000
+ROW_STRIDE = 100_000
 INLET_MESSAGES_MAX = 4_096
 TURN_MESSAGES_MAX = 256
 HEADER_ROLE = "Assay-Role"
@@ -166,10 +166,7 @@ class Shell:
             ]
         except WireError as error:
             answers = [_letter(message, answer) for answer in self.refuse(message, error)]
-        return [
-            (id_part(answer.identity) or f"{message.seq}:{index}", answer)
-            for index, answer in enumerate(answers, self.shard * INDEX_STRIDE)
-        ]
+        return _named(message.seq, answers)
 
     async def tick(self) -> None:
         """Called between batches and when idle; a role with timers overrides this."""
@@ -309,6 +306,20 @@ class _Inlet:
             if batch:
                 self.messages += batch
                 self._arrived.set()
+
+
+def _named(seq: int, answers: list[Answer]) -> list[tuple[str, Answer]]:
+    """Give each answer its id: its identity, or where it stands among the answers to its row."""
+    counts: dict[int, int] = {}
+    named: list[tuple[str, Answer]] = []
+    for answer in answers:
+        if answer.identity:
+            named.append((id_part(answer.identity), answer))
+            continue
+        count = counts.get(answer.row, 0)
+        counts[answer.row] = count + 1
+        named.append((f"{seq}:{answer.row * ROW_STRIDE + count}", answer))
+    return named
 
 
 def _letter(message: Message, answer: Answer) -> Answer:

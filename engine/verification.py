@@ -289,7 +289,7 @@ def _figures(stream: str, lane: _Lane) -> StreamFigures:
 def _position(name: str) -> int | None:
     """Return the sequence that a name answers, or None where it is no position.
 
-    >>> _position("17:100002"), _position("17:letter")
+    >>> _position("17:300002"), _position("17:letter")
     (17, None)
     """
     seq, _, index = name.partition(":")
