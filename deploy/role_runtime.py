@@ -14,8 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
+from deploy import footprint
 from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.role_process import READY_PREFIX
@@ -23,9 +25,13 @@ from deploy.state import StateDir
 from streams.bus import Bus
 from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
+from streams.waiting import end_tasks
 
 ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
 SHARDED_ROLE = "scorer"
+SCIPY_ROLES = frozenset({"drift", "trainer"})
+"""Their libraries need scipy; in the other roles nobody may use it."""
+
 ORPHAN_GRACE_S = 5.0
 CONNECT_TIMEOUT_S = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -82,7 +88,8 @@ def run_role(
         raise ConfigError(f"--shard must be in 0..{shards - 1}, was {shard}")
     name = process_name(role, shard, shards)
     _log_to_stderr(name)
-    wiring = importlib.import_module(f"deploy.wiring.{role}")
+    footprint.prepare()
+    wiring = load_wiring(role)
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -90,6 +97,7 @@ def run_role(
         if follows_parent:
             _follow_parent(stop)
         bus = await connect(url, f"assay-{role}-{shard}", CONNECT_TIMEOUT_S)
+        trimming = asyncio.create_task(footprint.keep_trimmed())
         try:
             context = RoleContext(
                 settings, state, bus, shard, shards, on_ready=lambda: say_ready(name)
@@ -97,6 +105,7 @@ def run_role(
             built: Role = wiring.build(context)
             await _run_logged(built, stop)
         finally:
+            await end_tasks([trimming])
             await bus.close()
 
     run_loop(main())
@@ -117,6 +126,13 @@ def check_role(role: str) -> None:
         raise ConfigError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
 
 
+def load_wiring(role: str) -> ModuleType:
+    """Import a role's wiring file, and with it all that the role needs."""
+    if role not in SCIPY_ROLES:
+        footprint.leave_out_scipy()
+    return importlib.import_module(f"deploy.wiring.{role}")
+
+
 async def _run_logged(role: Role, stop: asyncio.Event) -> None:
     try:
         await role.run(stop)
@@ -129,9 +145,10 @@ async def _run_logged(role: Role, stop: asyncio.Event) -> None:
 
 
 def say_ready(role: str) -> None:
-    """Tell whoever started this process that the role works."""
+    """Tell whoever started this process that the role works; let go of what that took."""
     sys.stdout.write(f"{READY_PREFIX}{role} pid={os.getpid()}\n")
     sys.stdout.flush()
+    footprint.settle()
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:

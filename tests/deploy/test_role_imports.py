@@ -18,35 +18,36 @@ NEVER_ONLINE = {
     "plotly",
     "polars",
     "river",
+    "scipy",
     "sklearn",
     "skl2onnx",
 }
-# The drift monitor's detectors come from river, which brings pandas.
-ALLOWED = {"drift": {"river", "pandas"}}
+# The drift monitor's detectors come from river, which brings pandas and scipy.
+ALLOWED = {"drift": {"river", "pandas", "scipy"}}
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
 import deploy.cli
 from deploy.config import load_run
-from deploy.role_runtime import RoleContext
+from deploy.role_runtime import RoleContext, load_wiring
 from deploy.state import StateDir
 from deploy.trust import ensure_signing_key
 from streams.memory_bus import MemoryBus
 
 async def main(role, folder):
-    import importlib
     state = StateDir(Path(folder))
     state.make()
     ensure_signing_key(state)
     settings = load_run(Path("configs/quickstart.yaml"), environment={})
     stop = asyncio.Event()
     context = RoleContext(settings, state, MemoryBus(), 0, 1, on_ready=stop.set)
-    built = importlib.import_module(f"deploy.wiring.{role}").build(context)
+    built = load_wiring(role).build(context)
     # It has said that it is ready: whatever it loads to work is loaded.
     await asyncio.wait_for(built.run(stop), 60)
 
 asyncio.run(main(*sys.argv[1:]))
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+print(json.dumps(sorted(loaded)))
 """
 
 
