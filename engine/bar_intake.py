@@ -37,14 +37,9 @@ def _taken_alone(book: BarBook, bar: Bar) -> NewBars | None:
     except WireError:
         return None
     slot = book.slot_of(bar.symbol, bar.interval)
-    values = np.array([[bar.open, bar.high, bar.low, bar.close, bar.volume]])
-    return NewBars(
-        _ONLY_ROW,
-        np.array([slot]),
-        np.array([bar.ts]),
-        values,
-        np.array([book.place_of(slot)]),
-    )
+    values = np.array(((bar.open, bar.high, bar.low, bar.close, bar.volume),))
+    numbers = np.array((slot, bar.ts, book.place_of(slot)))
+    return NewBars(_ONLY_ROW, numbers[:1], numbers[1:2], values, numbers[2:])
 
 
 def new_bars(book: BarBook, event: Bar | Bars) -> Iterator[Bar]:
