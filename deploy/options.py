@@ -28,6 +28,9 @@ NatsOption = Annotated[
 ShardsOption = Annotated[
     int, typer.Option(min=1, max=SHARDS, help="How many scorers share the symbols.", metavar="N")
 ]
+StandbyOption = Annotated[
+    bool, typer.Option("--standby", help="Two scorers per shard, of which one takes over.")
+]
 PortOption = Annotated[
     int, typer.Option("--port", help="Port of the embedded broker; 0: any.", metavar="PORT")
 ]

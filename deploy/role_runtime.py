@@ -9,19 +9,22 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 from deploy import footprint
 from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.role_process import READY_PREFIX
 from deploy.state import StateDir
+from engine.outlet import Outlet
 from streams.bus import Bus
 from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
@@ -51,6 +54,7 @@ class RoleContext:
     shard: int
     shards: int
     on_ready: Callable[[], None]
+    outlet: Outlet | None = None
 
     def owns(self, symbol: str) -> bool:
         """Whether this shard answers for `symbol`."""
@@ -80,12 +84,18 @@ def run_role(
     *,
     shard: int = 0,
     shards: int = 1,
+    standby: bool = False,
     follows_parent: bool = False,
 ) -> None:
-    """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end."""
+    """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end.
+
+    With `standby` it is one of two processes of its shard: see `engine.standby`.
+    """
     check_role(role)
     if not 0 <= shard < shards:
         raise ConfigError(f"--shard must be in 0..{shards - 1}, was {shard}")
+    if standby and role != SHARDED_ROLE:
+        raise ConfigError(f"--standby is for {SHARDED_ROLE}, was given for {role}")
     name = process_name(role, shard, shards)
     _log_to_stderr(name)
     footprint.prepare()
@@ -99,11 +109,10 @@ def run_role(
         bus = await connect(url, f"assay-{role}-{shard}", CONNECT_TIMEOUT_S)
         trimming = asyncio.create_task(footprint.keep_trimmed())
         try:
-            context = RoleContext(
-                settings, state, bus, shard, shards, on_ready=lambda: say_ready(name)
-            )
-            built: Role = wiring.build(context)
-            await _run_logged(built, stop)
+            context = RoleContext(settings, state, bus, shard, shards, lambda: say_ready(name))
+            build: Callable[[RoleContext], Role] = wiring.build
+            run = _run_paired if standby else _run_alone
+            await _run_logged(run(build, context, stop))
         finally:
             await end_tasks([trimming])
             await bus.close()
@@ -133,9 +142,29 @@ def load_wiring(role: str) -> ModuleType:
     return importlib.import_module(f"deploy.wiring.{role}")
 
 
-async def _run_logged(role: Role, stop: asyncio.Event) -> None:
+async def _run_alone(
+    build: Callable[[RoleContext], Role], context: RoleContext, stop: asyncio.Event
+) -> None:
+    await build(context).run(stop)
+
+
+async def _run_paired(
+    build: Callable[[RoleContext], Role], context: RoleContext, stop: asyncio.Event
+) -> None:
+    from engine.lease import Lease
+    from engine.standby import Standby
+
+    shard, shards = context.shard, context.shards
+    # A name of this process alone: a restarted one is another holder.
+    holder = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex}"
+    lease = Lease(context.bus, f"{SHARDED_ROLE}.{shard}.of.{shards}", holder)
+    outlet = Standby(context.bus, lease, shard=shard, shards=shards)
+    await outlet.run(build(replace(context, outlet=outlet)).run, stop)
+
+
+async def _run_logged(running: Awaitable[None]) -> None:
     try:
-        await role.run(stop)
+        await running
     except AssayError:
         raise
     except Exception:

@@ -55,10 +55,12 @@ UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 # The pure cores: no clock of any kind, no event loop, no sockets.
 SHELLS = (
+    "engine/lease.py",
     "engine/roles/",
     "engine/replay.py",
     "engine/rerun.py",
     "engine/shell.py",
+    "engine/standby.py",
     "engine/verifier.py",
 )
 

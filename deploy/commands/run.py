@@ -27,6 +27,9 @@ def run(
     state_dir: StateOption = DEFAULT_STATE,
     shard: Annotated[int, typer.Option(min=0, help="Which shard of the symbols.")] = 0,
     shards: ShardsOption = 1,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="One of two scorers of a shard; the other too.")
+    ] = False,
     follow_parent: Annotated[
         bool, typer.Option("--follow-parent", help="Stop when standard input closes.")
     ] = False,
@@ -34,6 +37,8 @@ def run(
     """Run one role until Ctrl-C or SIGTERM.
 
     It says `ready ROLE` on standard output when it works; its log goes to standard error.
+    With --standby a scorer publishes only while it holds the lease of its shard: of two of them
+    one takes over within seconds when the other is gone.
 
     Example: assay run scorer --nats nats://127.0.0.1:4222 --config quickstart
     """
@@ -48,5 +53,6 @@ def run(
         url_of(nats, state),
         shard=shard,
         shards=shards,
+        standby=standby,
         follows_parent=follow_parent,
     )

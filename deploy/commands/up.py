@@ -13,6 +13,7 @@ from deploy.options import (
     PortOption,
     SetOption,
     ShardsOption,
+    StandbyOption,
     StateOption,
     WithoutOption,
     roles_but,
@@ -30,13 +31,15 @@ def up(
     state_dir: StateOption = DEFAULT_STATE,
     without: WithoutOption = None,
     shards: ShardsOption = 1,
+    standby: StandbyOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a broker and all roles, until Ctrl-C or SIGTERM.
 
     With --nats the roles connect to that server instead of an embedded one.
     Prints where the broker listens, and `ready` when every role works. A role that crashes is
-    started again. With --shards N the symbols are shared by N scorers.
+    started again. With --shards N the symbols are shared by N scorers; with --standby each of
+    them has a second process, which takes over within seconds.
 
     Example: assay up --port 4222 --state-dir .assay --config quickstart
     """
@@ -48,7 +51,9 @@ def up(
     state.make()
     with broker_url(nats, state, port) as url:
         output.say(f"broker {url}")
-        commands = role_commands(roles, config, assignments or (), url, state, shards=shards)
+        commands = role_commands(
+            roles, config, assignments or (), url, state, shards=shards, standby=standby
+        )
         strategies = [strategy.name for strategy in settings.strategies]
         run_loop(_serve(strategies, commands, url, state, output))
 

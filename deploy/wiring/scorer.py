@@ -29,6 +29,7 @@ def build(context: RoleContext) -> ScorerRole:
         clock=SystemClock(),
         shard=context.shard,
         shards=context.shards,
+        outlet=context.outlet,
         encoding=settings.encoding,
         on_ready=context.on_ready,
     )
