@@ -6,8 +6,10 @@ Roles see this interface only, so backtest, replay and live differ in bus and cl
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 HEADER_ID = "Nats-Msg-Id"
 HEADER_ANSWER_ID = "Assay-Id"
@@ -16,15 +18,14 @@ HEADER_ORIGIN_STREAM = "Assay-Stream"
 HEADER_ORIGIN_SEQ = "Assay-Sequence"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message read: `seq` and `time_ns` are the stream's (0 for plain subscriptions)."""
 
     subject: str
     payload: bytes
     seq: int = 0
     time_ns: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

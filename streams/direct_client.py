@@ -1,22 +1,22 @@
 """The NATS client, with a short way in and a short way out for what passes in masses.
 
-nats-py hands every message to a queue and a task of its subscription, and takes headers apart
-and puts commands together field by field. A stream's messages and acknowledgements are handed
-over here where they are parsed, and commands are put together in one go: about half the work.
+nats-py hands every message to a queue and a task of its subscription, and every command to a task
+that writes. Here a listener's messages are taken out of the bytes where they arrive
+(`streams.direct_reader`), and whole commands go to the socket at once. Everything else, and
+whatever does not look as expected, goes nats-py's way.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.errors import ConnectionClosedError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
+from streams.direct_reader import DirectReader, Handler
 from streams.nats_client import PatientClient
-
-Handler = Callable[[str, str, bytes, Mapping[str, str]], None]
-"""Takes subject, reply subject, payload and headers; it does not wait for anything."""
-
-_NO_HEADERS: Mapping[str, str] = {}
 
 
 class DirectClient(PatientClient):
@@ -24,55 +24,114 @@ class DirectClient(PatientClient):
 
     def __init__(self) -> None:
         super().__init__()
-        self._handlers: dict[int, Handler] = {}
+        self._handlers: dict[bytes, Handler] = {}
+        self._told: set[asyncio.Task[None]] = set()
+        self._gathered: list[bytes] = []
+        # While nats-py works on earlier bytes, later ones stand in line behind them.
+        self.is_behind = False
+        self._parser = _NotingParser(self)
+        self._ps = self._parser
 
     async def listen(self, inbox: str, handler: Handler) -> Subscription:
         """Call `handler` for every message on `inbox`, which nobody knows yet."""
         subscription = await self.subscribe(inbox, pending_msgs_limit=0, pending_bytes_limit=0)
-        self._handlers[subscription._id] = handler
+        self._handlers[b"%d" % subscription._id] = handler
         return subscription
 
     async def unlisten(self, subscription: Subscription) -> None:
         """End what `listen` began."""
-        self._handlers.pop(subscription._id, None)
+        self._handlers.pop(b"%d" % subscription._id, None)
         await subscription.unsubscribe()
 
-    async def write(
-        self, subject: str, payload: bytes, reply: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        """Publish with a reply subject. Subject and headers have been checked by the caller."""
+    def write(self, command: bytes) -> None:
+        """Write a whole command. Without a connection it is dropped: who must know, waits.
+
+        Raises nats.errors.ConnectionClosedError when the connection is gone for good.
+        """
         if self.is_closed:
             raise ConnectionClosedError
-        if headers:
-            lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-            block = f"NATS/1.0\r\n{lines}\r\n".encode()
-            size = f"{len(block)} {len(block) + len(payload)}"
-            command = f"HPUB {subject} {reply} {size}\r\n".encode() + block + payload + b"\r\n"
-        else:
-            command = f"PUB {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\n"
-        self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += len(payload)
-        await self._send_command(command)
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
+        if not self.is_connected:
+            return
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._write_gathered)
+        self._gathered.append(command)
+
+    def _write_gathered(self) -> None:
+        commands, self._gathered = self._gathered, []
+        if commands and self.is_connected and self._transport is not None:
+            # What nats-py has not written yet was said before.
+            self._transport.write(b"".join([*self._pending, *commands]))
+            self._pending = []
+            self._pending_data_size = 0
+
+    async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
+        # Its answer says that all before it was taken.
+        self._write_gathered()
+        await super()._send_ping(future)
+
+    async def _read_loop(self) -> None:
+        transport = self._transport
+        if isinstance(transport, TcpTransport):
+            reader: Any = transport._io_reader
+            self._parser.reader = reader
+            self.is_behind = bool(reader._buffer)
+            reader.feed_data = self._way_in(transport, reader.feed_data)
+        await super()._read_loop()
+
+    def _way_in(
+        self, transport: TcpTransport, feed: Callable[[bytes], None]
+    ) -> Callable[[bytes], None]:
+        """Return what takes the bytes of one connection, instead of nats-py's reader."""
+        direct = DirectReader(self._handlers, self._tell)
+
+        def take(data: bytes) -> None:
+            if not self.is_behind and self.is_connected and self._transport is transport:
+                data = direct.take(data)
+                if not data:
+                    return
+                self.is_behind = True
+            feed(data)
+
+        return take
+
+    async def _attempt_reconnect(self) -> None:
+        # What a silent server has not taken would be waited for, for ever.
+        transport = self._transport
+        if isinstance(transport, TcpTransport) and transport._io_writer is not None:
+            transport._io_writer.transport.abort()
+        await super()._attempt_reconnect()
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any
     ) -> None:
-        handler = self._handlers.get(sid)
+        handler = self._handlers.get(b"%d" % sid)
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
-        self.stats["in_msgs"] += 1
-        self.stats["in_bytes"] += len(data)
-        found = await self._process_headers(headers) if headers else None
         try:
-            handler(
-                subject.decode(errors="backslashreplace"),
-                reply.decode(errors="backslashreplace"),
-                data,
-                found or _NO_HEADERS,
-            )
+            handler(subject, reply, data, headers or b"")
         except Exception as error:
-            # As for a subscription's own task: an error here must not stop the reading.
             await self._error_cb(error)
+
+    def _tell(self, error: Exception) -> None:
+        async def tell() -> None:
+            await self._error_cb(error)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+
+class _NotingParser(Parser):
+    """nats-py's parser; it notes when nothing is left for it."""
+
+    def __init__(self, client: DirectClient) -> None:
+        super().__init__(client)
+        self.reader: Any = None
+
+    async def parse(self, data: bytes = b"") -> None:
+        await super().parse(data)
+        if self.reader is None:
+            return
+        if not self.buf and self.state == AWAITING_CONTROL_LINE and not self.reader._buffer:
+            self.nc.is_behind = False

@@ -7,16 +7,21 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
 from streams.bus import HEADER_ID
 from streams.errors import BusError
 
+FIRST_LINE = "NATS/1.0"
+STATUS = "Status"
+DESCRIPTION = "Description"
 HEADER_VALUE_CHARS_MAX = 1024
 MSG_ID_CHARS_MAX = 1024
 ID_PART_CHARS_MAX = 512
+NAMES_KNOWN_MAX = 1024
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -47,10 +52,75 @@ def clean(headers: Mapping[str, str] | None, msg_id: str | None) -> dict[str, st
             )
         cleaned[HEADER_ID] = msg_id
     for name, value in (headers or {}).items():
-        if not _NAME.fullmatch(name) or (name == HEADER_ID and msg_id is not None):
+        if not _is_name(name) or (name == HEADER_ID and msg_id is not None):
             raise BusError(f"a header is named by letters, digits and -, was {name[:64]!r}")
         cleaned[name] = _one_line(value)
     return cleaned or None
+
+
+def block_of(headers: Mapping[str, str]) -> str:
+    """Return clean headers as they stand on the wire, before the payload.
+
+    >>> block_of({"Nats-Msg-Id": "a:1:0"})
+    'NATS/1.0\\r\\nNats-Msg-Id: a:1:0\\r\\n\\r\\n'
+    """
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"{FIRST_LINE}\r\n{lines}\r\n"
+
+
+def headers_in(block: bytes) -> dict[str, str]:
+    """Return what a header block from the wire says; lines that are no headers are left out.
+
+    A server's own word stands under STATUS and DESCRIPTION.
+
+    >>> headers_in(b"NATS/1.0 100 Idle Heartbeat\\r\\nNats-Last-Stream: 7\\r\\n\\r\\n")
+    {'Status': '100', 'Description': 'Idle Heartbeat', 'Nats-Last-Stream': '7'}
+    """
+    first, *lines = block.split(b"\r\n")
+    found: dict[str, str] = {}
+    status, _, description = first[len(FIRST_LINE) :].strip().partition(b" ")
+    if status.isdigit():
+        found[STATUS] = status.decode()
+        if description:
+            found[DESCRIPTION] = description.decode(errors="replace")
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        key = name.strip().decode("ascii", "replace")
+        if colon and key.isascii() and not any(char.isspace() for char in key):
+            found[key] = value.strip().decode(errors="replace")
+    return found
+
+
+class LazyHeaders(Mapping[str, str]):
+    """The headers of a block, taken apart when somebody asks: most messages are never asked."""
+
+    __slots__ = ("_block", "_found")
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._found: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def _all(self) -> dict[str, str]:
+        if self._found is None:
+            self._found = headers_in(self._block)
+        return self._found
+
+
+@lru_cache(maxsize=NAMES_KNOWN_MAX)
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 def _one_line(value: str) -> str:

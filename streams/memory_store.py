@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from streams.bus import KeyEntry, Message
 from streams.clock import Clock

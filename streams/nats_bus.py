@@ -13,20 +13,16 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from streams.broker_binary import check_version, parse_version
-from streams.bus import KeyEntry, Subscription, WorkQueue
+from streams.bus import HEADER_ID, KeyEntry, Subscription, WorkQueue
 from streams.direct_client import DirectClient
 from streams.errors import BrokerError, BusError
-from streams.headers import clean
+from streams.headers import block_of, clean
 from streams.jetstream import JetStream
-from streams.limits import (
-    SEND_BYTES_IN_FLIGHT_MAX,
-    SENDS_IN_FLIGHT_MAX,
-    WORK_ACK_WAIT_S,
-)
+from streams.limits import WORK_ACK_WAIT_S
 from streams.nats_plain import PlainSubscription
 from streams.nats_queue import NatsWorkQueue
 from streams.nats_store import NatsStore
-from streams.publisher import Publisher, Settled
+from streams.publisher import Publisher
 from streams.pull_loop import PullLoop
 from streams.wildcard import check_subject
 
@@ -35,9 +31,9 @@ RECONNECT_WAIT_S = 0.25
 PING_INTERVAL_S = 1.5
 PINGS_UNANSWERED_MAX = 2
 ERRORS_KEPT_MAX = 64
-FAILURES_KEPT_MAX = 64
 FLUSH_TIMEOUT_S = 120.0
 SUBJECTS_KNOWN_MAX = 65_536
+UTF_8_BYTES_MAX = 4
 
 logger = logging.getLogger(__name__)
 _REFUSED = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
@@ -72,11 +68,6 @@ class NatsBus:
         self._store = NatsStore(self._connection.jetstream(), self._jetstream)
         self._readers: set[PullLoop] = set()
         self._others: set[PlainSubscription | NatsWorkQueue] = set()
-        self._failures: deque[str] = deque(maxlen=FAILURES_KEPT_MAX)
-        self._failed = 0
-        self._sending = 0
-        self._sending_bytes = 0
-        self._room = asyncio.Event()
         self._closed = False
 
     @classmethod
@@ -137,16 +128,7 @@ class NatsBus:
         lost acknowledgement raises BusError, for the message may be stored.
         """
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def settled(seq: int, error: BusError | None) -> None:
-            if stored.done():
-                return
-            if error is None:
-                stored.set_result(seq)
-            else:
-                stored.set_exception(error)
-
-        await self._submit(subject, payload, msg_id, headers, settled)
+        self._submit(subject, payload, msg_id, headers, stored)
         return await stored
 
     async def send(
@@ -158,39 +140,31 @@ class NatsBus:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Store a message behind the earlier ones without waiting for the acknowledgement."""
-        while (
-            self._sending >= SENDS_IN_FLIGHT_MAX or self._sending_bytes >= SEND_BYTES_IN_FLIGHT_MAX
-        ):
-            self._room.clear()
-            await self._room.wait()
-        size = len(payload)
-        self._sending += 1
-        self._sending_bytes += size
+        while self._publisher.is_full:
+            await self._publisher.wait_for_change()
         try:
-            await self._submit(
-                subject, payload, msg_id, headers, lambda seq, error: self._sent(size, error)
-            )
+            self._submit(subject, payload, msg_id, headers)
         except BusError as error:
-            self._sent(size, error)
+            self._publisher.note_failure(error)
             if self._closed:
                 raise
 
     async def flush(self) -> None:
         """Return when everything sent is acknowledged; raises BusError for what was not."""
+        publisher = self._publisher
         try:
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
-                while self._sending:
-                    self._room.clear()
-                    await self._room.wait()
+                while publisher.sends:
+                    await publisher.wait_for_change()
         except TimeoutError:
             raise BusError(
-                f"{self._sending} messages are unacknowledged after {FLUSH_TIMEOUT_S:.0f} s"
+                f"{publisher.sends} messages are unacknowledged after {FLUSH_TIMEOUT_S:.0f} s"
             ) from None
-        if self._failed:
-            failed, reasons = self._failed, list(self._failures)
-            self._failed = 0
-            self._failures.clear()
-            raise BusError(f"{failed} of the messages sent were not stored: {reasons[0]}")
+        if publisher.failed:
+            failed, reason = publisher.failed, publisher.reasons[0]
+            publisher.failed = 0
+            publisher.reasons.clear()
+            raise BusError(f"{failed} of the messages sent were not stored: {reason}")
 
     async def read(
         self, stream: str, start_seq: int = 1, subjects: tuple[str, ...] = ()
@@ -303,35 +277,26 @@ class NatsBus:
             raise
         await self._publisher.open()
 
-    async def _submit(
+    def _submit(
         self,
         subject: str,
         payload: bytes,
         msg_id: str | None,
         extra: Mapping[str, str] | None,
-        settled: Settled,
+        stored: "asyncio.Future[int] | None" = None,
     ) -> None:
         _check(subject)
         self._check_open()
         headers = clean(extra, msg_id)
+        block = block_of(headers) if headers else ""
         # A server closes the connection at a message that is too large, headers and all.
-        size = len(payload) + sum(
-            4 * len(name + text) + 8 for name, text in (headers or {}).items()
-        )
+        size = len(payload) + len(block) * (1 if block.isascii() else UTF_8_BYTES_MAX)
         if size > self._connection.max_payload:
             raise BusError(
                 f"the message for {subject!r} has {size} bytes, "
                 f"at most {self._connection.max_payload}"
             )
-        await self._publisher.submit(subject, payload, headers, settled)
-
-    def _sent(self, size: int, error: BaseException | None) -> None:
-        self._sending -= 1
-        self._sending_bytes -= size
-        if error is not None:
-            self._failed += 1
-            self._failures.append(str(error))
-        self._room.set()
+        self._publisher.submit(subject, payload, block, HEADER_ID in (headers or ()), stored)
 
     async def _opened(self, part: P) -> P:
         try:

@@ -8,14 +8,15 @@ sent again in order, and the stream drops what it already has.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 
 import msgspec
 from nats.errors import Error as NatsError
 
-from streams.bus import HEADER_ID
 from streams.direct_client import DirectClient
 from streams.errors import BusError
+from streams.limits import SEND_BYTES_IN_FLIGHT_MAX, SENDS_IN_FLIGHT_MAX
 from streams.waiting import wait_until_set
 
 ACK_WAIT_S = 5.0
@@ -23,11 +24,10 @@ GIVE_UP_S = 60.0
 NO_STREAM_GRACE_S = 3.0
 TICK_S = 0.25
 ATTEMPTS_MAX = 100
+FAILURES_KEPT_MAX = 64
 _TEMPORARILY_UNAVAILABLE = 10008
-
-
-Settled = Callable[[int, BusError | None], None]
-"""Told once what became of a message: its stream sequence, or 0 and why it was not stored."""
+_STORED = b'{"stream":'
+_ERROR = b'"error"'
 
 
 class _ApiError(msgspec.Struct):
@@ -42,45 +42,53 @@ class _PubAck(msgspec.Struct):
 
 
 class Sent:
-    """One message on its way; `settled` is told what becomes of it."""
+    """One message on its way, as the command to write; without `stored` nobody waits for it."""
 
-    __slots__ = ("attempts", "begun_at", "headers", "payload", "sent_at", "settled", "subject")
+    __slots__ = ("attempts", "begun_at", "command", "has_id", "sent_at", "stored", "subject")
 
     def __init__(
         self,
         subject: str,
-        payload: bytes,
-        headers: dict[str, str] | None,
+        command: bytes,
+        has_id: bool,
         now: float,
-        settled: Settled,
+        stored: "asyncio.Future[int] | None",
     ) -> None:
         self.subject = subject
-        self.payload = payload
-        self.headers = headers
+        self.command = command
+        self.has_id = has_id
         self.begun_at = now
         self.sent_at = now
         self.attempts = 0
-        self.settled = settled
+        self.stored = stored
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it again cannot store it twice."""
-        return self.attempts == 0 or (self.headers is not None and HEADER_ID in self.headers)
+        return self.attempts == 0 or self.has_id
 
 
 class Publisher:
-    """Keeps what is unacknowledged, by token, in the order in which it was given."""
+    """Keeps what is unacknowledged, by token, in the order in which it was given.
+
+    `sends` and `send_bytes` are what is under way and nobody waits for; `failed` of these were
+    not stored, for the last `reasons`.
+    """
 
     def __init__(self, connection: DirectClient, why: Callable[[], str]) -> None:
         self._connection = connection
         self._why = why
         self._loop = asyncio.get_running_loop()
         self._decode = msgspec.json.Decoder(_PubAck).decode
-        self._pending: dict[str, Sent] = {}
+        self.sends = 0
+        self.send_bytes = 0
+        self.failed = 0
+        self.reasons: deque[str] = deque(maxlen=FAILURES_KEPT_MAX)
+        self._room = asyncio.Event()
+        self._pending: dict[int, Sent] = {}
         self._tokens = itertools.count()
         self._inbox = ""
         self._online = True
-        self._connections = 1
         self._reconnected_at = -NO_STREAM_GRACE_S
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -95,20 +103,52 @@ class Publisher:
         await self._connection.listen(self._inbox + "*", self._on_ack)
         self._keeper = asyncio.create_task(self._keep())
 
-    async def submit(
-        self, subject: str, payload: bytes, headers: dict[str, str] | None, settled: Settled
+    def submit(
+        self,
+        subject: str,
+        payload: bytes,
+        block: str,
+        has_id: bool,
+        stored: "asyncio.Future[int] | None" = None,
     ) -> None:
-        """Send a message behind all earlier ones; `settled` is told what becomes of it."""
-        token = format(next(self._tokens), "x")
-        sent = Sent(subject, payload, headers, self._loop.time(), settled)
+        """Send a message behind all earlier ones, with the header block if it is not empty.
+
+        `stored` becomes its stream sequence, or a BusError.
+        """
+        token = next(self._tokens)
+        size = len(payload)
+        if block:
+            head = len(block) if block.isascii() else len(block.encode())
+            line = f"HPUB {subject} {self._inbox}{token} {head} {head + size}\r\n{block}"
+        else:
+            line = f"PUB {subject} {self._inbox}{token} {size}\r\n"
+        command = b"".join((line.encode(), payload, b"\r\n"))
+        sent = Sent(subject, command, has_id, self._loop.time(), stored)
         self._pending[token] = sent
+        if stored is None:
+            self.sends += 1
+            self.send_bytes += len(command)
         if self._online and self._connection.is_connected:
-            await self._write(token, sent)
+            self._write(token, sent)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is under way as may be."""
+        return self.sends >= SENDS_IN_FLIGHT_MAX or self.send_bytes >= SEND_BYTES_IN_FLIGHT_MAX
+
+    async def wait_for_change(self) -> None:
+        """Return when something that was under way no longer is."""
+        self._room.clear()
+        await self._room.wait()
+
+    def note_failure(self, error: BusError) -> None:
+        """Count a message of which nobody waits to hear that it was not stored."""
+        self.failed += 1
+        self.reasons.append(str(error))
 
     def offline(self) -> None:
         """Hold everything back: the connection is gone."""
         self._online = False
-        self._connections += 1
 
     def online(self) -> None:
         """Send what is unacknowledged: the connection is back."""
@@ -133,20 +173,23 @@ class Publisher:
         for token in list(self._pending):
             self._fail(token, BusError("the bus was closed before the acknowledgement came"))
 
-    async def _write(self, token: str, sent: Sent) -> None:
+    def _write(self, token: int, sent: Sent) -> None:
         sent.attempts += 1
-        sent.sent_at = self._loop.time()
+        if sent.attempts > 1:
+            sent.sent_at = self._loop.time()
         try:
-            await self._connection.write(
-                sent.subject, sent.payload, self._inbox + token, sent.headers
-            )
+            self._connection.write(sent.command)
         except NatsError as error:
             self._fail(token, BusError(f"publishing on {sent.subject!r} failed: {error}"))
 
-    def _on_ack(self, subject: str, reply: str, payload: bytes, headers: Mapping[str, str]) -> None:
-        token = subject[len(self._inbox) :]
+    def _on_ack(self, subject: bytes, reply: bytes, payload: bytes, block: bytes) -> None:
+        token = int(subject[len(self._inbox) :])
         sent = self._pending.get(token)
         if sent is None:
+            return
+        # Nearly every acknowledgement is that of a message that nobody waits for.
+        if sent.stored is None and payload.startswith(_STORED) and _ERROR not in payload:
+            self._settle(self._pending.pop(token), 0, None)
             return
         if not payload:
             # Nobody listens on the subject. Right after a reconnect the streams may only be
@@ -158,8 +201,7 @@ class Publisher:
             return
         ack = self._decode(payload)
         if ack.error is None:
-            del self._pending[token]
-            sent.settled(ack.seq, None)
+            self._settle(self._pending.pop(token), ack.seq, None)
         elif ack.error.err_code != _TEMPORARILY_UNAVAILABLE:
             reason = f"{ack.error.description} (error {ack.error.err_code})"
             self._fail(token, BusError(f"{sent.subject!r} was not stored: {reason}"))
@@ -170,7 +212,7 @@ class Publisher:
             self._wake.clear()
             self._give_up()
             if self._connection.is_connected and (reconnected or self._is_late()):
-                await self._send_again(reconnected)
+                self._send_again(reconnected)
 
     def _is_late(self) -> bool:
         for sent in self._pending.values():
@@ -179,24 +221,13 @@ class Publisher:
             return self._loop.time() - sent.sent_at > wait_s
         return False
 
-    async def _send_again(self, reconnected: bool) -> None:
+    def _send_again(self, reconnected: bool) -> None:
         """Send everything unacknowledged in order, then let new messages through."""
-        self._online = False
-        connections = self._connections
-        written: set[str] = set()
-        while waiting := [token for token in self._pending if token not in written]:
-            for token in waiting:
-                # A newer connection begins again from the oldest: order is kept.
-                if connections != self._connections or not self._connection.is_connected:
-                    return
-                written.add(token)
-                sent = self._pending.get(token)
-                if sent is None:
-                    continue
-                if sent.repeatable and sent.attempts < ATTEMPTS_MAX:
-                    await self._write(token, sent)
-                elif reconnected or self._loop.time() - sent.sent_at > ACK_WAIT_S:
-                    self._fail(token, self._unknown(sent))
+        for token, sent in list(self._pending.items()):
+            if sent.repeatable and sent.attempts < ATTEMPTS_MAX:
+                self._write(token, sent)
+            elif reconnected or self._loop.time() - sent.sent_at > ACK_WAIT_S:
+                self._fail(token, self._unknown(sent))
         self._online = True
 
     def _unknown(self, sent: Sent) -> BusError:
@@ -217,7 +248,21 @@ class Publisher:
                 ),
             )
 
-    def _fail(self, token: str, error: BusError) -> None:
+    def _fail(self, token: int, error: BusError) -> None:
         sent = self._pending.pop(token, None)
         if sent is not None:
-            sent.settled(0, error)
+            self._settle(sent, 0, error)
+
+    def _settle(self, sent: Sent, seq: int, error: BusError | None) -> None:
+        if sent.stored is None:
+            self.sends -= 1
+            self.send_bytes -= len(sent.command)
+            if error is not None:
+                self.note_failure(error)
+            self._room.set()
+        elif sent.stored.done():
+            return
+        elif error is None:
+            sent.stored.set_result(seq)
+        else:
+            sent.stored.set_exception(error)

@@ -10,7 +10,6 @@ server lost the consumer, or when it fell silent. The reader sees neither gap no
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -21,6 +20,7 @@ from streams.buffer import Buffer
 from streams.bus import Message
 from streams.direct_client import DirectClient
 from streams.errors import BusError
+from streams.headers import DESCRIPTION, STATUS, LazyHeaders, headers_in
 from streams.jetstream import JetStream, JetStreamError
 from streams.waiting import wait_until_set
 
@@ -37,6 +37,7 @@ INACTIVE_S: Final = 60.0
 RETRY_S: Final = 0.25
 _NS: Final = 1_000_000_000
 _STREAM_NOT_FOUND: Final = 10059
+_NO_HEADERS: Final = LazyHeaders(b"")
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,9 @@ class PullLoop:
         self._inbox = connection.new_inbox()
         self._subscription: NatsSubscription | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._asking: asyncio.Task[None] | None = None
         self._incarnation = ""
         self._consumer = ""
+        self._consumer_field = b""
         self._delivered = 0
         self._reply = ""
         self._wanted = 0
@@ -77,7 +78,14 @@ class PullLoop:
         self._closed = False
         # Two messages of the largest size fit: a request that cannot hold the next message
         # would end without it.
-        self._pull_bytes = max(PULL_BYTES_MIN, 2 * connection.max_payload)
+        self._request = msgspec.json.encode(
+            {
+                "batch": PULL_MESSAGES,
+                "max_bytes": max(PULL_BYTES_MIN, 2 * connection.max_payload),
+                "expires": int(PULL_EXPIRES_S * _NS),
+                "idle_heartbeat": int(HEARTBEAT_S * _NS),
+            }
+        )
 
     async def open(self) -> None:
         """Make the consumer and ask for messages. Raises BusError."""
@@ -97,9 +105,7 @@ class PullLoop:
             if not self._buffer.messages:
                 self._check()
                 return []
-        batch = self._buffer.take()
-        await self._request_more()
-        return batch
+        return self.take()
 
     def take(self) -> list[Message]:
         """Return what has come, at most BATCH_MAX, or [], without waiting.
@@ -110,8 +116,7 @@ class PullLoop:
             self._check()
             return []
         batch = self._buffer.take()
-        if self._wanted <= PULL_AGAIN_AT:
-            self._ask_soon()
+        self._request_more()
         return batch
 
     def wake(self, event: asyncio.Event) -> None:
@@ -124,10 +129,9 @@ class PullLoop:
             return
         self._closed = True
         self._buffer.wake()
-        for task in (self._keeper, self._asking):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         if self._connection.is_closed or self._subscription is None:
             return
         await self._connection.unlisten(self._subscription)
@@ -152,6 +156,7 @@ class PullLoop:
     async def _make_consumer(self) -> None:
         generation = next(self._generations)
         self._consumer = f"{self._name}-{self._inbox.rpartition('.')[2]}-{generation}"
+        self._consumer_field = self._consumer.encode()
         self._reply = f"{self._inbox}.{generation}"
         self._delivered = 0
         self._wanted = 0
@@ -171,11 +176,12 @@ class PullLoop:
             },
             self._subjects,
         )
-        await self._request_more()
+        self._request_more()
 
-    async def _request_more(self) -> None:
+    def _request_more(self) -> None:
         while (
-            self._wanted <= PULL_AGAIN_AT
+            not self._closed
+            and self._wanted <= PULL_AGAIN_AT
             and len(self._buffer) <= BUFFER_MESSAGES_MAX - PULL_MESSAGES
             and self._buffer.bytes <= BUFFER_BYTES_MAX
             and self._connection.is_connected
@@ -183,33 +189,23 @@ class PullLoop:
             if not self._wanted:
                 self._heard_at = self._loop.time()
             self._wanted += PULL_MESSAGES
-            body = {
-                "batch": PULL_MESSAGES,
-                "max_bytes": self._pull_bytes,
-                "expires": int(PULL_EXPIRES_S * _NS),
-                "idle_heartbeat": int(HEARTBEAT_S * _NS),
-            }
+            subject = self._jetstream.next_subject(self._stream, self._consumer)
+            line = f"PUB {subject} {self._reply} {len(self._request)}\r\n"
             try:
-                await self._connection.write(
-                    self._jetstream.next_subject(self._stream, self._consumer),
-                    msgspec.json.encode(body),
-                    self._reply,
-                )
+                self._connection.write(line.encode() + self._request + b"\r\n")
             except NatsError:
                 self._broken.set()
                 return
 
-    def _on_message(
-        self, subject: str, reply: str, payload: bytes, headers: Mapping[str, str]
-    ) -> None:
+    def _on_message(self, subject: bytes, reply: bytes, payload: bytes, block: bytes) -> None:
         if not reply:
-            self._on_status(subject, headers)
+            self._on_status(subject.decode(errors="backslashreplace"), headers_in(block))
             return
         # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>,
         # with domain and account behind ACK on some servers: counted from the end up to them.
-        tokens = reply.split(".")
+        tokens = reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
-        if tokens[base + 1] != self._consumer:
+        if tokens[base + 1] != self._consumer_field:
             return
         consumer_seq = int(tokens[base + 4])
         if consumer_seq != self._delivered + 1:
@@ -227,32 +223,35 @@ class PullLoop:
         seq = int(tokens[base + 3])
         self._next_seq = seq + 1
         self._heard_at = self._loop.time()
-        self._buffer.add(Message(subject, payload, seq, int(tokens[base + 5]), headers))
+        self._buffer.add(
+            Message(
+                subject.decode(errors="backslashreplace"),
+                payload,
+                seq,
+                int(tokens[base + 5]),
+                LazyHeaders(block) if block else _NO_HEADERS,
+            )
+        )
         self._wanted -= 1
         if self._wanted <= PULL_AGAIN_AT:
-            self._ask_soon()
+            self._request_more()
 
-    def _on_status(self, subject: str, headers: Mapping[str, str]) -> None:
+    def _on_status(self, subject: str, headers: dict[str, str]) -> None:
         if subject != self._reply:
             return
         self._heard_at = self._loop.time()
-        if headers.get("Status") == "100":
+        if headers.get(STATUS) == "100":
             self._check_heartbeat(headers)
             return
         # A request ended (expired, or full by bytes): what it had left is wanted no more.
         left = headers.get("Nats-Pending-Messages")
-        if left is None or headers.get("Description", "").startswith("Consumer"):
+        if left is None or headers.get(DESCRIPTION, "").startswith("Consumer"):
             self._broken.set()
             return
         self._wanted -= int(left)
-        self._ask_soon()
+        self._request_more()
 
-    def _ask_soon(self) -> None:
-        """Let a task ask for more: whoever hears a message does not wait for anything."""
-        if not self._closed and (self._asking is None or self._asking.done()):
-            self._asking = self._loop.create_task(self._request_more())
-
-    def _check_heartbeat(self, headers: Mapping[str, str]) -> None:
+    def _check_heartbeat(self, headers: dict[str, str]) -> None:
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self._delivered:
             self._broken.set()
@@ -260,7 +259,7 @@ class PullLoop:
     async def _keep(self) -> None:
         while not self._closed and self._error is None:
             if not await wait_until_set(self._broken, HEARTBEAT_S):
-                await self._request_more()
+                self._request_more()
                 silent_s = self._loop.time() - self._heard_at
                 if not self._wanted or silent_s < SILENCE_MAX_S:
                     continue

@@ -1,8 +1,7 @@
 """Recorded runs to verify, and what a hand could do to a record."""
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from engine.labeller import Labeller
 from engine.rerun import Rerun

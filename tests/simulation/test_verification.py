@@ -3,11 +3,11 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from deploy.launch import role_commands
 from deploy.role_process import RoleProcess

@@ -30,26 +30,28 @@ async def client(tmp_path) -> AsyncIterator[DirectClient]:
 async def test_a_listener_hears_subject_reply_payload_and_headers_in_order(client):
     heard: list[tuple] = []
     await client.listen("box.*", lambda *message: heard.append(message))
-    await client.write("box.a", b"1", "back.1")
-    await client.write("box.b", b"\x00\r\n2", "back.2", {"Assay-Id": "é:1", "Other": "x y"})
+    block = "NATS/1.0\r\nAssay-Id: é:1\r\n\r\n".encode()
+    client.write(b"PUB box.a back.1 1\r\n1\r\n")
+    client.write(b"HPUB box.b back.2 %d %d\r\n" % (len(block), len(block) + 4))
+    client.write(block + b"\x00\r\n2\r\n")
     await client.flush()
     assert heard == [
-        ("box.a", "back.1", b"1", {}),
-        ("box.b", "back.2", b"\x00\r\n2", {"Assay-Id": "é:1", "Other": "x y"}),
+        (b"box.a", b"back.1", b"1", b""),
+        (b"box.b", b"back.2", b"\x00\r\n2", block),
     ]
 
 
 async def test_a_listener_that_fails_is_told_and_stops_nobody(client):
     heard: list[bytes] = []
 
-    def fail_once(subject: str, reply: str, payload: bytes, headers: object) -> None:
+    def fail_once(subject: bytes, reply: bytes, payload: bytes, block: bytes) -> None:
         if payload == b"bad":
             raise ValueError("a defect")
         heard.append(payload)
 
     await client.listen("box", fail_once)
     for payload in (b"bad", b"good"):
-        await client.write("box", payload, "back")
+        client.write(b"PUB box back %d\r\n%b\r\n" % (len(payload), payload))
     await client.flush()
     assert heard == [b"good"]
     assert [str(error) for error in client.noted] == ["a defect"]
@@ -59,10 +61,10 @@ async def test_nothing_is_heard_after_unlisten_and_plain_subscriptions_work_besi
     heard: list[bytes] = []
     subscription = await client.listen("box", lambda s, r, payload, h: heard.append(payload))
     plain = await client.subscribe("box")
-    await client.write("box", b"1", "back")
+    client.write(b"PUB box back 1\r\n1\r\n")
     await client.flush()
     await client.unlisten(subscription)
-    await client.write("box", b"2", "back")
+    client.write(b"PUB box back 1\r\n2\r\n")
     await client.flush()
     assert heard == [b"1"]
     assert [(await asyncio.wait_for(plain.next_msg(), 5)).data for _ in range(2)] == [b"1", b"2"]
@@ -71,4 +73,4 @@ async def test_nothing_is_heard_after_unlisten_and_plain_subscriptions_work_besi
 async def test_a_closed_connection_takes_nothing(client):
     await client.close()
     with pytest.raises(ConnectionClosedError):
-        await client.write("box", b"1", "back")
+        client.write(b"PUB box back 1\r\n1\r\n")

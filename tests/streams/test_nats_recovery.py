@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -153,6 +152,22 @@ async def test_a_frozen_server_is_noticed_within_seconds(mortal: EmbeddedBroker,
     assert await bus.publish("bars.1d.A", b"x", msg_id="a") == 1
 
 
+# nats-py leaves the socket of an attempt that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_what_a_frozen_server_did_not_take_holds_nobody_up_and_is_sent_again(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    payload = bytes(100_000)
+    async with frozen(mortal):
+        for number in range(120):
+            await bus.send("bars.1d.A", payload, msg_id=str(number))
+        await until(lambda: not bus.connected)
+        lost = len(bus.errors)
+        await until(lambda: len(bus.errors) > lost)
+    await bus.flush()
+    assert await bus.last_seq(INPUT) == 120
+
+
 async def test_a_late_acknowledgement_is_tried_again_under_the_same_id(
     mortal: EmbeddedBroker, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ):
@@ -212,11 +227,11 @@ async def test_a_message_lost_on_the_way_is_fetched_again(
     deliver = PullLoop._on_message
     dropped: list[bytes] = []
 
-    def lossy(self: PullLoop, subject: str, reply: str, payload: bytes, headers: Any) -> None:
+    def lossy(self: PullLoop, subject: bytes, reply: bytes, payload: bytes, block: bytes) -> None:
         if payload in (b"700", b"1999") and payload not in dropped:
             dropped.append(payload)
             return
-        deliver(self, subject, reply, payload, headers)
+        deliver(self, subject, reply, payload, block)
 
     monkeypatch.setattr(PullLoop, "_on_message", lossy)
     for number in range(2000):
