@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from streams.buffer import BATCH_MAX
-from streams.bus import Bus, Subscription
+from streams.bus import Bus, Message, Subscription
 from streams.errors import BusError
 from streams.topology import INPUT, OUTCOMES
 from streams.waiting import wait_until_set
