@@ -54,9 +54,10 @@ What needs a previous close is NaN on the first bar, and so are the sums that ho
 LOG_RATIO_MAX = 700.0
 """Bound of a log ratio, so that its powers stay finite: exp(700) is about 1e304."""
 
-# Rows kept: a power of two, for the mask, above how far back a row is looked up.
-_RAW_ROWS, _FIVE_ROWS, _TWENTY_ROWS, _SIXTY_ROWS = 8, 16, 64, 256
-_FIVE_MASK, _TWENTY_MASK, _SIXTY_MASK = _FIVE_ROWS - 1, _TWENTY_ROWS - 1, _SIXTY_ROWS - 1
+# Rows kept, more than how far back a row is looked up: short rings have a power of two, for the
+# mask; longer ones what they need.
+_RAW_ROWS, _FIVE_ROWS, _TWENTY_ROWS, _SIXTY_ROWS = 8, 16, 41, 193
+_FIVE_MASK = _FIVE_ROWS - 1
 
 _FIVES = _RAW_ROWS * MEASURES
 _TWENTIES = _FIVES + _FIVE_ROWS * MEASURES
@@ -120,6 +121,18 @@ def _row(state: Floats, start: int, rows: int, count: int) -> Floats:
 
 
 @kernel
+def _back(at: int, bars: int, rows: int) -> int:
+    """Return the place `bars` before the place `at` in a ring of `rows`, which are more."""
+    return at - bars if at >= bars else at - bars + rows
+
+
+@kernel
+def _twenty_row(state: Floats, at: int) -> Floats:
+    first = _TWENTIES + at * MEASURES
+    return state[first : first + MEASURES]
+
+
+@kernel
 def _measure(history: History, before: Floats, row: Floats) -> tuple[float, float, float]:
     """Write the newest bar's measures; return previous close, log return and true range."""
     newest = history.end - 1
@@ -164,9 +177,10 @@ def _sum_rows(state: Floats, count: int) -> None:
     five_5 = _row(state, _FIVES, _FIVE_ROWS, count - 5)
     five_10 = _row(state, _FIVES, _FIVE_ROWS, count - 10)
     five_15 = _row(state, _FIVES, _FIVE_ROWS, count - 15)
-    twenty_0 = _row(state, _TWENTIES, _TWENTY_ROWS, count)
-    twenty_20 = _row(state, _TWENTIES, _TWENTY_ROWS, count - 20)
-    twenty_40 = _row(state, _TWENTIES, _TWENTY_ROWS, count - 40)
+    at = count % _TWENTY_ROWS
+    twenty_0 = _twenty_row(state, at)
+    twenty_20 = _twenty_row(state, _back(at, 20, _TWENTY_ROWS))
+    twenty_40 = _twenty_row(state, _back(at, 40, _TWENTY_ROWS))
     ten, sixty = state[_TENS : _TENS + MEASURES], state[_SIXTIES : _SIXTIES + MEASURES]
     for k in range(MEASURES):
         five = ((raw_0[k] + raw_1[k]) + (raw_2[k] + raw_3[k])) + raw_4[k]
@@ -195,15 +209,16 @@ def _extremes(rings: Floats, values: Floats, sign: float, end: int, count: int) 
     ten = max(five, fives[at & _FIVE_MASK])
     fourteen = max(ten, fives[(at - 4) & _FIVE_MASK])
     twenty = max(ten, fives[(at - 5) & _FIVE_MASK], fives[(at - 10) & _FIVE_MASK])
-    at = count - 20
-    sixty = max(twenty, twenties[at & _TWENTY_MASK], twenties[(at - 20) & _TWENTY_MASK])
-    at = count - 60
-    older = max(sixties[at & _SIXTY_MASK], sixties[(at - 60) & _SIXTY_MASK])
-    oldest = max(sixties[(at - 120) & _SIXTY_MASK], sixties[(at - 132) & _SIXTY_MASK])
     fives[count & _FIVE_MASK] = five
-    twenties[count & _TWENTY_MASK] = twenty
-    sixties[count & _SIXTY_MASK] = sixty
-    longest = max(sixty, older, oldest)
+    at = count % _TWENTY_ROWS
+    recent, older = twenties[_back(at, 20, _TWENTY_ROWS)], twenties[_back(at, 40, _TWENTY_ROWS)]
+    sixty = max(twenty, recent, older)
+    twenties[at] = twenty
+    at = count % _SIXTY_ROWS
+    recent = max(sixties[_back(at, 60, _SIXTY_ROWS)], sixties[_back(at, 120, _SIXTY_ROWS)])
+    older = max(sixties[_back(at, 180, _SIXTY_ROWS)], sixties[_back(at, 192, _SIXTY_ROWS)])
+    sixties[at] = sixty
+    longest = max(sixty, recent, older)
     return Extremes(sign * five, sign * fourteen, sign * twenty, sign * sixty, sign * longest)
 
 
@@ -229,7 +244,7 @@ def observe(state: Floats, history: History) -> FeatureHistory:
         true_range,
         _row(state, _FIVES, _FIVE_ROWS, count),
         state[_TENS : _TENS + MEASURES],
-        _row(state, _TWENTIES, _TWENTY_ROWS, count),
+        _twenty_row(state, count % _TWENTY_ROWS),
         state[_SIXTIES : _SIXTIES + MEASURES],
         _extremes(state[_HIGHS:_LOWS], history.high, 1.0, end, count),
         _extremes(state[_LOWS:WINDOWS_SIZE], history.low, -1.0, end, count),
