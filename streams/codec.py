@@ -21,8 +21,8 @@ PAYLOAD_BYTES_MAX = 1_000_000
 
 _json_encoder = msgspec.json.Encoder()
 _msgpack_encoder = msgspec.msgpack.Encoder()
-_json_decoder = msgspec.json.Decoder(WireEvent)
-_msgpack_decoder = msgspec.msgpack.Decoder(WireEvent)
+_decode_json = msgspec.json.Decoder(WireEvent).decode
+_decode_msgpack = msgspec.msgpack.Decoder(WireEvent).decode
 _JSON_START = frozenset(b"{ \t\r\n")
 
 
@@ -37,10 +37,10 @@ def decode(payload: bytes) -> Any:
     Raises WireError with reason `empty`, `too_large`, `unparseable` (not JSON or MessagePack)
     or `schema` (parses, but is not an event of the contract).
     """
-    _check_size(payload)
-    decoder = _json_decoder if encoding_of(payload) == "json" else _msgpack_decoder
+    if not 0 < len(payload) <= PAYLOAD_BYTES_MAX:
+        _check_size(payload)
     try:
-        return decoder.decode(payload)
+        return _decode_json(payload) if payload[0] in _JSON_START else _decode_msgpack(payload)
     except msgspec.ValidationError as error:
         raise WireError("schema", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

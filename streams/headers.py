@@ -45,27 +45,25 @@ def clean(headers: Mapping[str, str] | None, msg_id: str | None) -> dict[str, st
     """
     cleaned: dict[str, str] = {}
     if msg_id is not None:
-        if not 0 < len(msg_id) <= MSG_ID_CHARS_MAX or not msg_id.isprintable() or " " in msg_id:
-            raise BusError(
-                f"a msg_id is 1 to {MSG_ID_CHARS_MAX} printable characters without spaces, "
-                f"was {msg_id[:64]!r}"
-            )
-        cleaned[HEADER_ID] = msg_id
+        cleaned[HEADER_ID] = _checked_id(msg_id)
     for name, value in (headers or {}).items():
-        if not _is_name(name) or (name == HEADER_ID and msg_id is not None):
-            raise BusError(f"a header is named by letters, digits and -, was {name[:64]!r}")
+        _check_name(name, msg_id)
         cleaned[name] = _one_line(value)
     return cleaned or None
 
 
-def block_of(headers: Mapping[str, str]) -> str:
-    """Return clean headers as they stand on the wire, before the payload.
+def block_of(headers: Mapping[str, str] | None, msg_id: str | None) -> str:
+    """Return what `clean` returns as it stands on the wire before the payload; "" for None.
 
-    >>> block_of({"Nats-Msg-Id": "a:1:0"})
-    'NATS/1.0\\r\\nNats-Msg-Id: a:1:0\\r\\n\\r\\n'
+    >>> block_of({"Assay-Role": "scorer"}, "a:1:0")
+    'NATS/1.0\\r\\nNats-Msg-Id: a:1:0\\r\\nAssay-Role: scorer\\r\\n\\r\\n'
     """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    return f"{FIRST_LINE}\r\n{lines}\r\n"
+    lines = "" if msg_id is None else f"{HEADER_ID}: {_checked_id(msg_id)}\r\n"
+    for name, value in (headers or {}).items():
+        _check_name(name, msg_id)
+        # The id itself is often a header too.
+        lines += f"{name}: {value if value is msg_id else _one_line(value)}\r\n"
+    return f"{FIRST_LINE}\r\n{lines}\r\n" if lines else ""
 
 
 def headers_in(block: bytes) -> dict[str, str]:
@@ -116,6 +114,20 @@ class LazyHeaders(Mapping[str, str]):
         if self._found is None:
             self._found = headers_in(self._block)
         return self._found
+
+
+def _checked_id(msg_id: str) -> str:
+    if not 0 < len(msg_id) <= MSG_ID_CHARS_MAX or not msg_id.isprintable() or " " in msg_id:
+        raise BusError(
+            f"a msg_id is 1 to {MSG_ID_CHARS_MAX} printable characters without spaces, "
+            f"was {msg_id[:64]!r}"
+        )
+    return msg_id
+
+
+def _check_name(name: str, msg_id: str | None) -> None:
+    if not _is_name(name) or (name == HEADER_ID and msg_id is not None):
+        raise BusError(f"a header is named by letters, digits and -, was {name[:64]!r}")
 
 
 @lru_cache(maxsize=NAMES_KNOWN_MAX)

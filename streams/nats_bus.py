@@ -16,7 +16,7 @@ from streams.broker_binary import check_version, parse_version
 from streams.bus import HEADER_ID, KeyEntry, Subscription, WorkQueue
 from streams.direct_client import DirectClient
 from streams.errors import BrokerError, BusError
-from streams.headers import block_of, clean
+from streams.headers import block_of
 from streams.jetstream import JetStream
 from streams.limits import WORK_ACK_WAIT_S
 from streams.nats_plain import PlainSubscription
@@ -287,16 +287,16 @@ class NatsBus:
     ) -> None:
         _check(subject)
         self._check_open()
-        headers = clean(extra, msg_id)
-        block = block_of(headers) if headers else ""
+        block = block_of(extra, msg_id)
         # A server closes the connection at a message that is too large, headers and all.
         size = len(payload) + len(block) * (1 if block.isascii() else UTF_8_BYTES_MAX)
+        has_id = msg_id is not None or HEADER_ID in (extra or ())
         if size > self._connection.max_payload:
             raise BusError(
                 f"the message for {subject!r} has {size} bytes, "
                 f"at most {self._connection.max_payload}"
             )
-        self._publisher.submit(subject, payload, block, HEADER_ID in (headers or ()), stored)
+        self._publisher.submit(subject, payload, block, has_id, stored)
 
     async def _opened(self, part: P) -> P:
         try:

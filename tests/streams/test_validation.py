@@ -150,3 +150,11 @@ def test_a_payload_on_a_foreign_subject_is_refused(subject: str, event: object):
     with pytest.raises(WireError, match="the payload belongs on") as caught:
         check_subject(subject, event)
     assert caught.value.reason == "subject"
+
+
+def test_a_bar_on_the_subject_of_resets_is_refused_although_its_names_fit():
+    bar = msgspec.structs.replace(BAR, interval="reset")
+    for _ in range(2):
+        with pytest.raises(WireError, match="does not carry Bar") as caught:
+            check_subject("bars.reset.A", bar)
+        assert caught.value.reason == "type"
