@@ -13,12 +13,12 @@ ids do not depend on who else shares the role. A dead letter of a whole message 
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.answer import Answer
+from engine.inlet import Inlet
 from engine.outlet import Outlet
 from streams import codec, subjects, topology
 from streams.bus import (
@@ -29,20 +29,18 @@ from streams.bus import (
     HEADER_ORIGIN_STREAM,
     Bus,
     Message,
-    Subscription,
 )
 from streams.codec import Encoding
 from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 from streams.headers import id_part
 from streams.intake import event_of
-from streams.waiting import end_tasks, wait_until_set
+from streams.waiting import wait_until_set
 
 IDLE_S = 0.2
 READ_BACK_TIMEOUT_S = 30.0
 ROW_STRIDE = 100_000
-INLET_MESSAGES_MAX = 4_096
-TURN_MESSAGES_MAX = 256
+TURN_MESSAGES_MAX = 64
 HEADER_ROLE = "Assay-Role"
 HEADER_ERROR_MAX = 512
 
@@ -110,7 +108,7 @@ class Shell:
         self._has_sent = False
         self._on_ready = on_ready
         self._incarnation = ""
-        self._inlets: list[_Inlet] = []
+        self._inlets: list[Inlet] = []
         self._arrived = asyncio.Event()
         self._already_out: set[str] = set()
         self._progress_ts = 0
@@ -121,23 +119,15 @@ class Shell:
         self._incarnation = await self.bus.incarnation(topology.INPUT)
         for stream in self._writes:
             await self._read_back(stream)
-        subscriptions = [await self.bus.read(f.stream, 1, f.subjects) for f in self._feeds]
-        self._inlets = [_Inlet(feed.stream, self._arrived) for feed in self._feeds]
-        pumps = [
-            asyncio.create_task(inlet.pump(subscription))
-            for inlet, subscription in zip(self._inlets, subscriptions, strict=True)
-        ]
-        self._on_ready()
         try:
+            for feed in self._feeds:
+                self._inlets.append(await self._open(feed))
+            self._on_ready()
             while not stop.is_set():
-                for pump in pumps:
-                    if pump.done():
-                        pump.result()
                 await self._turn()
         finally:
-            await end_tasks(pumps)
-            for subscription in subscriptions:
-                await subscription.close()
+            for inlet in self._inlets:
+                await inlet.close()
             await self.bus.flush()
 
     def is_held(self, feed: int, event: Event | WireError) -> bool:
@@ -168,22 +158,30 @@ class Shell:
             answers = [_letter(message, answer) for answer in self.refuse(message, error)]
         return _named(message.seq, answers)
 
+    def foresee(self, messages: list[Message]) -> None:
+        """Look at what has come and is to be taken next; a role that fetches overrides this."""
+
     async def tick(self) -> None:
         """Called between batches and when idle; a role with timers overrides this."""
 
+    async def _open(self, feed: Feed) -> Inlet:
+        subscription = await self.bus.read(feed.stream, 1, feed.subjects)
+        subscription.wake(self._arrived)
+        return Inlet(feed.stream, subscription, 0, self.foresee)
+
     async def _turn(self) -> None:
+        self._arrived.clear()
         taken = sum([await self._drain(n) for n in range(len(self._inlets))])
-        if not taken and any(inlet.messages for inlet in self._inlets):
+        if not taken and any(inlet.has_next() for inlet in self._inlets):
             # Every feed waits for another: the last, which drives the role, goes on by one.
             taken = await self._drain(len(self._inlets) - 1, at_most=1, despite_hold=True)
         if taken:
             await self._say_progress(is_idle=False)
+            # What was said goes out, and what has come meanwhile comes in.
             await asyncio.sleep(0)
-        else:
-            self._arrived.clear()
-            if not await wait_until_set(self._arrived, IDLE_S):
-                await self.bus.flush()
-                await self._say_progress(is_idle=True)
+        elif not await wait_until_set(self._arrived, IDLE_S):
+            await self.bus.flush()
+            await self._say_progress(is_idle=True)
         await self.tick()
 
     async def _drain(
@@ -193,7 +191,7 @@ class Shell:
         inlet = self._inlets[number]
         is_last = number == len(self._inlets) - 1
         taken = 0
-        while taken < at_most and inlet.messages:
+        while taken < at_most and inlet.has_next():
             message, event = inlet.head()
             if not despite_hold and self.is_held(number, event):
                 break
@@ -270,42 +268,6 @@ class Shell:
                 position = batch[-1].seq
         finally:
             await subscription.close()
-
-
-class _Inlet:
-    """The messages of one feed that have arrived and wait to be taken."""
-
-    def __init__(self, stream: str, arrived: asyncio.Event) -> None:
-        self.stream = stream
-        self.messages: deque[Message] = deque()
-        self._arrived = arrived
-        self._has_room = asyncio.Event()
-        self._head: Event | WireError | None = None
-
-    def head(self) -> tuple[Message, Event | WireError]:
-        """Return the next message and its event, or why it is none."""
-        message = self.messages[0]
-        if self._head is None:
-            self._head = event_of(message)
-        return message, self._head
-
-    def drop(self) -> None:
-        """Let go of the head."""
-        self.messages.popleft()
-        self._head = None
-        if len(self.messages) < INLET_MESSAGES_MAX:
-            self._has_room.set()
-
-    async def pump(self, subscription: Subscription) -> None:
-        """Move what arrives into the inlet, until cancelled."""
-        while True:
-            if len(self.messages) >= INLET_MESSAGES_MAX:
-                self._has_room.clear()
-                await self._has_room.wait()
-            batch = await subscription.next_batch(IDLE_S)
-            if batch:
-                self.messages += batch
-                self._arrived.set()
 
 
 def _named(seq: int, answers: list[Answer]) -> list[tuple[str, Answer]]:

@@ -2,6 +2,10 @@
 
 Beside the shell's work it fetches and verifies the models that deployments name, and lets
 signals expire that have waited too long for their bar.
+
+A deployment counts for what stands behind it in INPUT, so the messages behind it wait for its
+model. Models are fetched as soon as their deployments come in, several at a time, and are made
+ready in a thread: only the scorer waits for them, not its connection.
 """
 
 import asyncio
@@ -20,13 +24,21 @@ from streams.clock import Clock
 from streams.errors import BusError, ModelRefused, WireError
 from streams.events import Deployment, Event, Expire
 from streams.headers import id_part
+from streams.intake import event_of
+from streams.waiting import end_tasks
 
 ROLE = "scorer"
 EXPIRE_AFTER_S = 30.0
 FETCH_TRIES = 5
 FETCH_PAUSE_S = 0.5
+FORESEEN_MAX = 8
 MODELS_CACHED_MAX = 32
+LOOK_EVERY_S = 0.2
+DEPLOYED = subjects.DEPLOYED.removesuffix(">")
 _S_TO_NS = 1_000_000_000
+_LOOK_EVERY_NS = int(LOOK_EVERY_S * _S_TO_NS)
+
+Key = tuple[str, str | None, str, str]
 
 log = logging.getLogger("assay.scorer")
 
@@ -59,7 +71,28 @@ class ScorerRole(Shell):
         self._clock = clock
         self._expire_after_ns = int(expire_after_s * _S_TO_NS)
         self._waiting_since: dict[str, int] = {}
-        self._models: dict[tuple[str, str | None, str], Model] = {}
+        self._looked_ns = 0
+        self._models: dict[Key, Model] = {}
+        self._foreseen: dict[Key, asyncio.Task[Model]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; raises BusError when the bus is lost for good."""
+        try:
+            await super().run(stop)
+        finally:
+            await end_tasks(self._foreseen.values())
+
+    def foresee(self, messages: list[Message]) -> None:
+        """Begin to fetch the models of deployments that are to be taken soon."""
+        for message in messages:
+            if not message.subject.startswith(DEPLOYED):
+                continue
+            event = event_of(message)
+            if isinstance(event, Deployment) and event.digest:
+                key = _key(event)
+                is_known = key in self._models or key in self._foreseen
+                if not is_known and len(self._foreseen) < FORESEEN_MAX:
+                    self._foreseen[key] = asyncio.create_task(self._load(event, FETCH_TRIES))
 
     async def handle(self, event: Event, message: Message) -> list[Answer]:
         """Step the core; a deployment's model is fetched and verified first."""
@@ -75,8 +108,11 @@ class ScorerRole(Shell):
 
     async def tick(self) -> None:
         """Record in INPUT that signals have waited long enough."""
-        waiting = {signal.signal_id: signal for signal in self._scorer.waiting()}
         now_ns = self._clock.now_ns()
+        if abs(now_ns - self._looked_ns) < _LOOK_EVERY_NS:
+            return
+        self._looked_ns = now_ns
+        waiting = {signal.signal_id: signal for signal in self._scorer.waiting()}
         self._waiting_since = {
             signal_id: self._waiting_since.get(signal_id, now_ns) for signal_id in waiting
         }
@@ -90,11 +126,11 @@ class ScorerRole(Shell):
                 self._waiting_since[signal_id] = now_ns
 
     async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:
-        key = (deployment.strategy, deployment.symbol, deployment.digest)
+        key = _key(deployment)
         if key in self._models:
             return self._models[key]
         try:
-            model = await self._load(deployment)
+            model = await self._foreseen_or_loaded(deployment)
         except ModelRefused as refused:
             log.error("model %s refused: %s", deployment.version, refused)
             return refused
@@ -103,18 +139,29 @@ class ScorerRole(Shell):
         self._models[key] = model
         return model
 
-    async def _load(self, deployment: Deployment) -> Model:
+    async def _foreseen_or_loaded(self, deployment: Deployment) -> Model:
+        foreseen = self._foreseen.pop(_key(deployment), None)
+        if foreseen is None:
+            return await self._load(deployment, FETCH_TRIES)
+        try:
+            return await foreseen
+        except ModelRefused:
+            # What was not there when it was foreseen may be there now.
+            return await self._load(deployment, 1)
+
+    async def _load(self, deployment: Deployment, tries: int) -> Model:
         if deployment.strategy not in self._scorer.strategy_names:
             raise ModelRefused(f"strategy {deployment.strategy!r} is not configured")
-        for _ in range(FETCH_TRIES):
+        for left in reversed(range(tries)):
             try:
                 artifact: Artifact | None = await self._registry.get(deployment.digest)
             except BusError as error:
                 log.warning("model %s not fetched yet: %s", deployment.version, error)
                 artifact = None
             if artifact is not None:
-                return self._verified(deployment, artifact)
-            await asyncio.sleep(FETCH_PAUSE_S)
+                return await asyncio.to_thread(self._verified, deployment, artifact)
+            if left:
+                await asyncio.sleep(FETCH_PAUSE_S)
         raise ModelRefused(f"no artefact {deployment.digest} in the object store")
 
     def _verified(self, deployment: Deployment, artifact: Artifact) -> Model:
@@ -131,3 +178,7 @@ class ScorerRole(Shell):
                 f"{model.version}"
             )
         return model
+
+
+def _key(deployment: Deployment) -> Key:
+    return (deployment.strategy, deployment.symbol, deployment.version, deployment.digest)
