@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,39 @@ async def test_a_killed_scorer_comes_back_and_answers_each_signal_once(up: Up):
     assert [len(client.answers[values["signal_id"]]) for values in sent] == [1] * len(sent)
     up.wait_for_line("role scorer ended with status -9")
     await client.close()
+
+
+async def test_several_scorers_share_the_symbols_and_status_says_how_far_each_is(tmp_path: Path):
+    left_out = [part for role in ROLES if role != "scorer" for part in ("--without", role)]
+    with assay_up(tmp_path, "--shards", "3", "--standby", *left_out) as running:
+        scorers = [f"scorer-{shard}{kind}" for shard in range(3) for kind in ("", "-standby")]
+        assert sorted(running.role_pids()) == sorted(scorers)
+        assert all((tmp_path / "logs" / f"{name}.log").exists() for name in scorers)
+        client = await PlainClient.connect(running.url)
+        symbols = ("AAA", "AAPL", "BRK.B", "KO")
+        for symbol in symbols:
+            await client.publish_bars(symbol, range(3))
+            await client.publish_signal(raw_signal("my_engine", symbol, 2, f"shared-{symbol}"))
+        await client.wait_for([f"shared-{symbol}" for symbol in symbols])
+        assert all(len(client.answers[f"shared-{symbol}"]) == 1 for symbol in symbols)
+        await client.close()
+        lines = shards_at_rest(tmp_path)
+        assert [(line["shard"], line["shards"]) for line in lines] == [(0, 3), (1, 3), (2, 3)]
+        assert {line["lag_s"] for line in lines} == {86_400.0}
+        told = assay("status", "--state-dir", str(tmp_path))
+        assert "scorer-2    at 20" in told.stdout
+        assert "behind by 0 messages, 1 day, 0:00:00" in told.stdout
+
+
+def shards_at_rest(state_dir: Path) -> list[dict[str, Any]]:
+    """The scorers' lines of `assay status`, once none of them is behind in messages."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while True:
+        done = assay("status", "--state-dir", str(state_dir), "--json")
+        lines = [line for line in json.loads(done.stdout)["roles"] if line["role"] == "scorer"]
+        if len(lines) == 3 and not any(line["lag_messages"] for line in lines):
+            return lines
+        assert time.monotonic() < deadline, lines
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,7 +18,7 @@ HISTORY = ("--set", "data.symbols=[IBM]", "--set", "data.end=2001-06-30")
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with assay_up(tmp_path_factory.mktemp("verify"), *LEFT_OUT) as running:
+    with assay_up(tmp_path_factory.mktemp("verify"), "--shards", "2", *LEFT_OUT) as running:
         state = ("--state-dir", str(running.state_dir))
         done = assay("replay", *state, "--config", "configs/quickstart.yaml", *LEFT_OUT, *HISTORY)
         assert done.returncode == 0, done.stderr

@@ -1,0 +1,49 @@
+"""Which processes a run is made of."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.launch import role_commands
+from deploy.state import StateDir
+from tests.deploy.running import assay
+
+ROLES = ("strategies", "scorer", "labeller")
+
+
+def commands(**options: object) -> dict[str, tuple[str, ...]]:
+    state = StateDir(Path("state"))
+    return role_commands(ROLES, Path("run.yaml"), (), "nats://x", state, **options)  # type: ignore[arg-type]
+
+
+def test_one_scorer_is_called_by_its_role():
+    assert list(commands()) == list(ROLES)
+
+
+def test_each_shard_is_a_process_of_its_own_name():
+    found = commands(shards=3)
+    assert list(found) == ["strategies", "scorer-0", "scorer-1", "scorer-2", "labeller"]
+    assert found["scorer-2"][-4:] == ("--shard", "2", "--shards", "3")
+    assert "--shards" not in found["labeller"]
+
+
+def test_a_standby_is_a_second_process_with_the_same_command():
+    found = commands(shards=2, standby=True)
+    assert list(found)[1:5] == ["scorer-0", "scorer-0-standby", "scorer-1", "scorer-1-standby"]
+    assert found["scorer-1"] == found["scorer-1-standby"]
+    assert found["scorer-1"][-1] == "--standby"
+    assert list(commands(standby=True))[1:3] == ["scorer", "scorer-standby"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "labeller", "--standby"), "--standby is for scorer, was given for labeller"),
+        (("run", "scorer", "--shard", "2", "--shards", "2"), "--shard must be in 0..1, was 2"),
+        (("up", "--shards", "65"), "should be less than or equal to 64"),
+    ],
+)
+def test_what_cannot_be_run_is_told(tmp_path: Path, arguments: tuple[str, ...], said: str):
+    done = assay(*arguments, "--state-dir", str(tmp_path), "--nats", "nats://127.0.0.1:1")
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
