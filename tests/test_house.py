@@ -55,7 +55,9 @@ UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 # The pure cores: no clock of any kind, no event loop, no sockets.
 SHELLS = (
+    "engine/inlet.py",
     "engine/lease.py",
+    "engine/outlet.py",
     "engine/roles/",
     "engine/replay.py",
     "engine/rerun.py",
