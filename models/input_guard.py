@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.row_kernels import load_row_kernels
 from streams.errors import ModelError, ModelRefused
 
 BUDGET = 0.01
@@ -27,6 +28,10 @@ BUDGET = 0.01
 # say in the peak; a quartile would leave the peak to the column with the heaviest tail.
 _REACH = 0.95
 _CONSTANT_MARGIN = 1e-6
+
+Floats = NDArray[np.float64]
+ForKernel = tuple[Floats, Floats, Floats, float, float]
+"""Centre, one over the scale, room for z, and the limits of peak and spread."""
 
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 Scale = Annotated[float, msgspec.Meta(ge=0.1 * _CONSTANT_MARGIN)]
@@ -51,24 +56,28 @@ class InputGuard(msgspec.Struct, frozen=True):
 
 
 class GuardedRow:
-    """A guard made ready for single rows."""
+    """A guard made ready for single rows.
+
+    `for_kernel` is what `models.row_kernels` takes of it.
+    """
 
     def __init__(self, guard: InputGuard) -> None:
-        self._center = np.array(guard.center, dtype=np.float64)
-        self._per_scale = 1.0 / np.array(guard.scale, dtype=np.float64)
-        self._z = np.empty_like(self._center)
-        self._peak_limit = guard.peak_limit
-        self._spread_limit = guard.spread_limit
+        center = np.array(guard.center, dtype=np.float64)
+        per_scale = 1.0 / np.array(guard.scale, dtype=np.float64)
+        self._distance = load_row_kernels().distance
+        self.for_kernel: ForKernel = (
+            center,
+            per_scale,
+            np.empty_like(center),
+            guard.peak_limit,
+            guard.spread_limit,
+        )
 
     def distance(self, row: NDArray[np.float32]) -> float:
         """Return how far out `row` (k,) is: at most 1 for the rows it accepts."""
-        z = self._z
-        np.subtract(row, self._center, out=z)
-        np.multiply(z, self._per_scale, out=z)
-        np.abs(z, out=z)
-        # Bare ufuncs, half the time of `.max()` and `.sum()` on the hot path; both keep a NaN.
-        peak, spread = np.maximum.reduce(z).item(), np.add.reduce(z).item() / len(z)
-        farthest: float = max(peak / self._peak_limit, spread / self._spread_limit)
+        if len(row) != len(self.for_kernel[0]):
+            raise ModelError(f"the guard is for {len(self.for_kernel[0])} values, not {len(row)}")
+        farthest: float = self._distance(np.asarray(row, dtype=np.float32), *self.for_kernel)
         return farthest
 
     def accepts(self, row: NDArray[np.float32]) -> bool:

@@ -18,6 +18,7 @@ from engine.shell import Feed, Shell
 from models.artifact import Artifact
 from models.onnx_session import Model, load_model
 from models.registry import Registry
+from models.row_kernels import load_row_kernels
 from streams import codec, subjects, topology
 from streams.bus import Bus, Message
 from streams.clock import Clock
@@ -74,6 +75,8 @@ class ScorerRole(Shell):
         self._looked_ns = 0
         self._models: dict[Key, Model] = {}
         self._foreseen: dict[Key, asyncio.Task[Model]] = {}
+        # Now, not when the first model comes: a third of a second.
+        load_row_kernels()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good."""

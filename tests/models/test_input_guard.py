@@ -77,6 +77,21 @@ def test_many_values_a_little_out_are_caught_together(guard):
     assert rejected(guard, one) < 0.2
 
 
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 40, 128, 129, 136, 257, 600])
+def test_a_row_is_measured_bit_for_bit_as_numpy_measures_it(width: int):
+    rng = np.random.default_rng(width)
+    center, scale = rng.normal(size=width), rng.uniform(0.01, 10.0, size=width)
+    guarded = GuardedRow(InputGuard(tuple(center), tuple(scale), 3.0, 1.0))
+    for row in rng.normal(scale=5.0, size=(50, width)).astype(np.float32):
+        z = np.abs((row - center) * (1.0 / scale))
+        assert guarded.distance(row) == max(z.max() / 3.0, np.add.reduce(z) / width / 1.0)
+
+
+def test_a_row_of_another_width_is_told(guard):
+    with pytest.raises(ModelError, match="for 12 values, not 3"):
+        GuardedRow(guard).accepts(np.zeros(3, dtype=np.float32))
+
+
 def test_values_of_another_unit_are_caught(guard):
     assert rejected(guard, market_rows(300, 9) * np.float32(100.0)) == 1.0
 

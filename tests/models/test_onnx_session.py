@@ -100,6 +100,23 @@ def test_a_row_unlike_training_is_out_of_distribution():
     assert model.speak(vector(ibs=1.1, signal_score=0.5)) == (None, ("out_of_distribution",))
 
 
+def test_the_guard_sees_the_model_s_own_columns_and_not_their_neighbours():
+    guard = InputGuard((0.5, 0.5), (0.25, 0.25), peak_limit=2.0, spread_limit=2.0)
+    model = load(tiny(features=("signal_score", "ibs"), input_guard=guard))
+    strange = vector(ibs=0.5, signal_score=0.5, rsi_2=1e30, signal_z1=np.inf)
+    assert model.speak(strange)[0] is not None
+    assert model.speak(vector(ibs=NAN, signal_score=9.0)) == (None, ("warming",))
+
+
+def test_a_vector_need_not_be_writable_or_contiguous():
+    model = load(tiny())
+    served = vector(ibs=0.25, signal_score=0.75)
+    strided = np.stack([served, served], axis=1)[:, 0]
+    strided.flags.writeable = False
+    assert not strided.flags.c_contiguous
+    assert model.speak(strided) == model.speak(served)
+
+
 def test_what_is_no_probability_is_not_said():
     model = load(sealed(mean_then("Abs"), outputs=(0.3,)))
     assert model.speak(vector(ibs=0.4, signal_score=0.6)) == (pytest.approx(0.5), ())
