@@ -1,5 +1,6 @@
 """What the documents tell people to do works; what they name exists."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -111,3 +112,15 @@ def test_the_feature_family_of_the_guide_computes_what_it_says():
 
 def history_of(*, high: float, low: float, close: float):
     return push(np.zeros(HISTORY_SIZE), 1, low, high, low, close, 1e6)
+
+
+def test_the_limits_that_are_told_are_those_that_hold():
+    table = re.findall(
+        r"^\| `([\w/]+)\.py` `([A-Z_]+)` \| ([\d_]+) \|",
+        (ROOT / "ARCHITECTURE.md").read_text(),
+        re.M,
+    )
+    assert len(table) > 10
+    for module, name, value in table:
+        found = getattr(importlib.import_module(module.replace("/", ".")), name)
+        assert found == int(value), f"{module}.{name} is {found}, ARCHITECTURE.md says {value}"
