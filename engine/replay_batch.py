@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from streams import codec, subjects
-from streams.block import RUN_BARS_MAX, Block
-from streams.columns import FRAME_ROWS_MAX, BarColumns, frame_of, pack_bars
+from streams.block import BLOCK_BARS_MAX, Block
+from streams.columns import BarColumns, frame_of, pack_bars
 from streams.events import Bar, Signal
 
-FRAME_BARS_MAX = FRAME_ROWS_MAX // 4
+FRAME_BARS_MAX = BLOCK_BARS_MAX
 
 Instant = Sequence[Bar | Signal]
 RawMessage = tuple[str, bytes]
@@ -29,10 +29,7 @@ class Batch(NamedTuple):
 
 
 def batches(history: Iterable[Instant | Block], *, as_frames: bool = True) -> Iterator[Batch]:
-    """Yield `history` as batches; without `as_frames` an instant's bars are a message each.
-
-    Raises ValueError for a block with a run of more than RUN_BARS_MAX bars.
-    """
+    """Yield `history` as batches; without `as_frames` an instant's bars are a message each."""
     for part in history:
         if isinstance(part, Block):
             yield _of_block(part)
@@ -41,10 +38,8 @@ def batches(history: Iterable[Instant | Block], *, as_frames: bool = True) -> It
 
 
 def _of_block(block: Block) -> Batch:
-    if block.depth > RUN_BARS_MAX:
-        raise ValueError(f"a run has at most {RUN_BARS_MAX} bars, this block's has {block.depth}")
     return Batch(
-        bar_messages=[_run(run) for run in block.runs],
+        bar_messages=[_message(part) for frame in block.frames for part in _parts(frame)],
         signal_messages=[],
         last_ts=block.last_ts,
         instants=block.instants,
@@ -53,11 +48,25 @@ def _of_block(block: Block) -> Batch:
     )
 
 
-def _run(run: BarColumns) -> RawMessage:
-    subject = subjects.bar(run.interval, run.symbols[0])
-    if len(run.ts) == 1:
-        return subject, codec.encode(run.bar(0))
-    return subject, codec.encode(frame_of(run), "msgpack")
+def _parts(frame: BarColumns) -> Iterator[BarColumns]:
+    """Cut a frame that is too large for a message; it can only be one instant."""
+    if len(frame.ts) <= FRAME_BARS_MAX:
+        yield frame
+        return
+    for start in range(0, len(frame.ts), FRAME_BARS_MAX):
+        rows = slice(start, start + FRAME_BARS_MAX)
+        symbols = frame.symbols if frame.is_run else frame.symbols[rows]
+        yield BarColumns(symbols, frame.interval, frame.ts[rows], frame.values[rows])
+
+
+def _message(frame: BarColumns) -> RawMessage:
+    if len(frame.ts) == 1:
+        return subjects.bar(frame.interval, frame.symbols[0]), codec.encode(frame.bar(0))
+    if frame.is_run:
+        subject = subjects.bar(frame.interval, frame.symbols[0])
+    else:
+        subject = subjects.frame(frame.interval)
+    return subject, codec.encode(frame_of(frame), "msgpack")
 
 
 def _of_instant(instant: Instant, as_frames: bool) -> Batch:

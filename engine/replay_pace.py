@@ -15,9 +15,9 @@ Three rules, each of which a batch has to meet before it is published:
    that can be vouched for; a longer gap asks for no more.
 3. *Room.* No role is more than BATCHES_BEHIND_MAX batches behind, so that lag is bounded.
 
-A batch has at most RUN_BARS_MAX bars of a series, half of AS_OF_BARS_MAX: the strategies answer one
-batch while the next is on its way, and say so at the first frame of the next at the latest. So
-rule 1 never waits for what only a later batch would bring.
+A batch has at most RUN_BARS_MAX bars of a series, no more than AS_OF_BARS_MAX: with the largest
+batches the strategies answer one before the next goes out. They say their position whenever they
+have moved on, so rule 1 never waits for what only a later batch would bring.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ from engine.bar_book import AS_OF_BARS_MAX
 from streams.block import RUN_BARS_MAX
 from streams.watermark import Watermark
 
-assert 2 * RUN_BARS_MAX <= AS_OF_BARS_MAX
+assert RUN_BARS_MAX <= AS_OF_BARS_MAX
 
 BATCHES_BEHIND_MAX = 64
 MARK_BARS = 16

@@ -74,7 +74,8 @@ class Shell:
     `feeds` are read, in stream order each; `writes` names the streams into which the answers
     and the role's progress go, for reading its own answers back. `vouches_across_streams`: its
     progress vouches for answers in other streams than the one that carries it. `shards` is how
-    many share the role, and `outlet` takes what is said in place of the bus.
+    many share the role, and `outlet` takes what is said in place of the bus. Progress is said as
+    event time goes on, and when idle; with `says_every_position` after every turn.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Shell:
         outlet: Outlet | None = None,
         encoding: Encoding = "json",
         vouches_across_streams: bool = False,
+        says_every_position: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.bus = bus
@@ -105,6 +107,7 @@ class Shell:
         self._writes = writes
         self._encoding = encoding
         self._vouches_across_streams = vouches_across_streams
+        self._says_every_position = says_every_position
         self._has_sent = False
         self._on_ready = on_ready
         self._incarnation = ""
@@ -231,7 +234,8 @@ class Shell:
         ts = self.core.progress_ts
         position = (self.seq, self.input_seq)
         has_moved = ts > self._progress_ts
-        if not has_moved and not (is_idle and position != self._progress_seq):
+        says_position = is_idle or self._says_every_position
+        if not has_moved and not (says_position and position != self._progress_seq):
             return
         if self._vouches_across_streams and self._has_sent:
             # Order holds within a stream: only what is stored can be vouched for in another.

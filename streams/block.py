@@ -1,24 +1,27 @@
-"""A block of history: the bars of one stretch of time, as one run for each series.
+"""A block of history: the bars of one stretch of time, as one frame for each interval.
 
-Blocks follow one another in time without overlapping, so a replay may publish whole runs where
-it would publish instants: a frame for many bars of a symbol instead of one for each instant.
+Blocks follow one another in time without overlapping, so a replay may publish a frame for each
+where it would publish one for each instant. Nothing is lost by that: a frame's rows stand in the
+order in which their bars became known, and a signal is answered as of its own bar.
 """
 
 from typing import NamedTuple
 
 from streams.columns import BarColumns
 
-RUN_BARS_MAX = 64
+RUN_BARS_MAX = 128
+BLOCK_BARS_MAX = 4_096
 
 
 class Block(NamedTuple):
-    """All bars of `runs` have ts in [first_ts, last_ts]; `instants` of them are different.
+    """All bars with ts in [first_ts, last_ts], in frames by (ts, symbol).
 
-    No run is longer than RUN_BARS_MAX, a series has one run. The run that reaches furthest comes
-    first, ties by (symbol, interval): what follows it in the block is not newer than it.
+    No series has more than RUN_BARS_MAX bars in it, and all have BLOCK_BARS_MAX together, but for
+    an instant that alone has more. The frame that reaches furthest comes first, ties by interval:
+    what follows it in the block is not newer than it.
     """
 
-    runs: tuple[BarColumns, ...]
+    frames: tuple[BarColumns, ...]
     first_ts: int
     last_ts: int
     instants: int
@@ -26,9 +29,9 @@ class Block(NamedTuple):
     @property
     def bars(self) -> int:
         """How many bars there are."""
-        return sum(len(run.ts) for run in self.runs)
+        return sum(len(frame.ts) for frame in self.frames)
 
     @property
     def depth(self) -> int:
-        """How many bars the longest run has."""
-        return max(len(run.ts) for run in self.runs)
+        """How many bars of one series there may be."""
+        return min(self.instants, RUN_BARS_MAX)

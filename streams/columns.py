@@ -34,7 +34,7 @@ _ROWS_SAFE = (PAYLOAD_BYTES_MAX - _HEAD_JSON_BYTES) // (2 * _TEXT_JSON_BYTES + _
 class BarColumns(NamedTuple):
     """The rows of a frame: `ts` int64 (n,), `values` float64 (n, 5), open to volume, C-contiguous.
 
-    One entry in `symbols` is one symbol's run; as many as rows are one instant across symbols.
+    One entry in `symbols` is one symbol's run; as many as rows name each row's, by ts.
     """
 
     symbols: tuple[str, ...]
@@ -86,8 +86,7 @@ def frame_of(columns: BarColumns) -> Bars:
 def pack_bars(bars: Sequence[Bar]) -> Bars:
     """Return `bars` as one frame.
 
-    They must share an interval, and be one symbol's run or one instant across symbols;
-    anything else raises ValueError.
+    They must share an interval, or ValueError is raised; time order is the publisher's to keep.
     """
     if not bars:
         raise ValueError("a frame needs at least one bar, was given none")
@@ -96,8 +95,6 @@ def pack_bars(bars: Sequence[Bar]) -> Bars:
     is_run = len(set(names)) == 1
     if any(bar.interval != interval for bar in bars):
         raise ValueError("the bars of a frame must share one interval")
-    if not is_run and any(bar.ts != bars[0].ts for bar in bars):
-        raise ValueError("a frame is one symbol's run or one instant, was neither")
     values = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in bars], dtype=np.float64)
     ts = np.array([bar.ts for bar in bars], dtype=np.int64)
     return frame_of(BarColumns(names[:1] if is_run else names, interval, ts, values))

@@ -41,8 +41,8 @@ class Bar(Event, frozen=True, tag="bar", gc=False):
 class Bars(Event, frozen=True, tag="bars", gc=False):
     """Many bars in columns, time-ordered.
 
-    One entry in `symbols`: one symbol's run. As many entries as rows: one instant across
-    symbols. `ts` is int64, the others float64, all little-endian.
+    One entry in `symbols`: one symbol's run. As many entries as rows: several symbols, the bars
+    of one instant or of a stretch of time. `ts` is int64, the others float64, all little-endian.
     """
 
     symbols: tuple[Name, ...]

@@ -70,7 +70,7 @@ def bar(interval: str, symbol: str) -> str:
 
 
 def frame(interval: str) -> str:
-    """Return the subject of a frame: one instant across symbols."""
+    """Return the subject of a frame across symbols."""
     return f"bars.{token(interval)}.{FRAME}"
 
 

@@ -13,7 +13,8 @@ ROLE = "strategies"
 def strategies_shell(bus: Bus, core: Strategist, **options: Any) -> Shell:
     """Return the shell of the strategies' role; `options` are those of Shell.
 
-    It reads bars only, and writes behind them into the same stream.
+    It reads bars only, and writes behind them into the same stream. Whoever publishes bars in
+    frames waits for the signals on them, so it says its position after every turn.
     """
     return Shell(
         bus,
@@ -21,5 +22,6 @@ def strategies_shell(bus: Bus, core: Strategist, **options: Any) -> Shell:
         role=ROLE,
         feeds=(Feed(topology.INPUT, (subjects.BARS,)),),
         writes=(topology.INPUT,),
+        says_every_position=True,
         **options,
     )

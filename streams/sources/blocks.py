@@ -1,26 +1,13 @@
-"""Bar tables as blocks of runs: slices of arrays, no Python object per bar."""
+"""Bar tables as blocks: slices of arrays, no Python object per bar."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from streams.block import RUN_BARS_MAX, Block
+from streams.block import BLOCK_BARS_MAX, RUN_BARS_MAX, Block
 from streams.columns import BarColumns, Ints
 from streams.sources.table import COLUMNS, VALUES, BarTable
-
-_NEVER = 2**63 - 1
-
-
-class _Series(NamedTuple):
-    """All bars of one (symbol, interval), by ts."""
-
-    columns: BarColumns
-
-    def bar_behind(self, row: int) -> int:
-        """Return the ts of the first bar that a run from `row` on has no room for."""
-        ts = self.columns.ts
-        return int(ts[row + RUN_BARS_MAX]) if row + RUN_BARS_MAX < len(ts) else _NEVER
 
 
 def blocks(table: BarTable, span_ns: int | None = None) -> Iterator[Block]:
@@ -33,20 +20,21 @@ def blocks(table: BarTable, span_ns: int | None = None) -> Iterator[Block]:
     """
     if table.is_empty():
         return
-    series = _series(table)
-    instants = np.unique(table["ts"].to_numpy())
-    rows = [0] * len(series)
+    rows = _Rows(table)
+    starts = rows.starts
+    instants = rows.ts[starts[:-1]]
+    count = len(instants)
     older = newer = int(instants[0])
     start = 0
-    while start < len(instants):
-        full_ts = min(one.bar_behind(row) for one, row in zip(series, rows, strict=True))
-        stop = min(int(np.searchsorted(instants, full_ts)), len(instants) - 1)
+    while start < count:
+        # As many instants as there is room for; the last of all stands alone.
+        full = min(int(rows.full_at[starts[start]]), int(starts[start]) + BLOCK_BARS_MAX)
+        stop = min(int(np.searchsorted(starts, full, side="right")) - 1, count - 1)
         stop = max(stop, start + 1)
         if span_ns is not None:
             stop = _stop(instants, start, stop, (older, newer), span_ns)
-        last_ts = int(instants[stop - 1])
-        yield _block(series, rows, int(instants[start]), last_ts, stop - start)
-        older, newer = newer, last_ts
+        yield rows.block(int(starts[start]), int(starts[stop]), stop - start)
+        older, newer = newer, int(instants[stop - 1])
         start = stop
 
 
@@ -65,31 +53,56 @@ def _stop(instants: Ints, start: int, stop: int, before: tuple[int, int], span_n
     return stop - 1 if has_gap and stop - start > 1 else stop
 
 
-def _block(
-    series: list[_Series], rows: list[int], first_ts: int, last_ts: int, instants: int
-) -> Block:
-    """Return the runs up to `last_ts` and move `rows` behind them."""
-    runs = []
-    for number, one in enumerate(series):
-        start, ts = rows[number], one.columns.ts
-        end = min(start + RUN_BARS_MAX + 1, len(ts))
-        stop = start + int(np.searchsorted(ts[start:end], last_ts, side="right"))
-        if stop > start:
-            runs.append(one.columns.part(start, stop))
-            rows[number] = stop
-    # The series are in order of their names, and sorting keeps the order of equals.
-    runs.sort(key=lambda run: -int(run.ts[-1]))
-    return Block(tuple(runs), first_ts, last_ts, instants)
+class _Rows:
+    """The bars of a table as arrays, by (ts, interval, symbol).
+
+    `starts` is where each instant begins, and behind them the end. `full_at`, by row: a block that
+    begins there has no room for that row or any later.
+    """
+
+    def __init__(self, table: BarTable) -> None:
+        ordered = table.select(COLUMNS).sort("ts", "interval", "symbol")
+        self.ts = np.ascontiguousarray(ordered["ts"].to_numpy(), dtype=np.int64)
+        self._values = np.ascontiguousarray(ordered.select(VALUES).to_numpy(), dtype=np.float64)
+        self._symbols, symbol_codes = _coded(ordered["symbol"])
+        self._intervals, self._interval_codes = _coded(ordered["interval"])
+        self.starts = np.append(np.unique(self.ts, return_index=True)[1], len(self.ts))
+        self._symbol_codes = symbol_codes
+        self.full_at = _full_at(symbol_codes * len(self._intervals) + self._interval_codes)
+
+    def block(self, start: int, stop: int, instants: int) -> Block:
+        """Return the rows from `start` to `stop`."""
+        codes = self._interval_codes[start:stop]
+        if len(self._intervals) == 1 or (codes == codes[0]).all():
+            frames = [self._frame(slice(start, stop), int(codes[0]))]
+        else:
+            chosen = [start + np.flatnonzero(codes == code) for code in np.unique(codes)]
+            frames = [self._frame(rows, int(self._interval_codes[rows[0]])) for rows in chosen]
+            # Intervals are in order of their names, and sorting keeps the order of equals.
+            frames.sort(key=lambda frame: -int(frame.ts[-1]))
+        return Block(tuple(frames), int(self.ts[start]), int(self.ts[stop - 1]), instants)
+
+    def _frame(self, rows: slice | Ints, interval: int) -> BarColumns:
+        codes = self._symbol_codes[rows]
+        symbols = tuple(self._symbols[codes].tolist())
+        if (codes == codes[0]).all():
+            symbols = symbols[:1]
+        return BarColumns(symbols, self._intervals[interval], self.ts[rows], self._values[rows])
 
 
-def _series(table: BarTable) -> list[_Series]:
-    """Return the series of `table`, by (symbol, interval)."""
-    ordered = table.select(COLUMNS).sort("symbol", "interval", "ts")
-    found = []
-    for (symbol, interval), part in ordered.partition_by(
-        "symbol", "interval", maintain_order=True, as_dict=True
-    ).items():
-        values = np.ascontiguousarray(part.select(VALUES).to_numpy(), dtype=np.float64)
-        ts = np.ascontiguousarray(part["ts"].to_numpy(), dtype=np.int64)
-        found.append(_Series(BarColumns((str(symbol),), str(interval), ts, values)))
-    return found
+def _coded(names: pl.Series) -> tuple[np.ndarray, Ints]:
+    """Return the different names, sorted, and which of them each row has."""
+    known = names.unique().sort()
+    codes = names.replace_strict(known, pl.int_range(len(known), eager=True))
+    return known.to_numpy().astype(object), codes.to_numpy().astype(np.int64)
+
+
+def _full_at(series: Ints) -> Ints:
+    """Return, for each row, the first that is one too many of a series in a block from there."""
+    count = len(series)
+    by_series = np.argsort(series, kind="stable")
+    full_at = np.full(count, count)
+    first, beyond = by_series[:-RUN_BARS_MAX], by_series[RUN_BARS_MAX:]
+    same = series[first] == series[beyond]
+    full_at[first[same]] = beyond[same]
+    return np.minimum.accumulate(full_at[::-1])[::-1]

@@ -60,12 +60,11 @@ def test_signals_in_columns_come_back(rows: list[tuple[str, str, int, int, float
     assert expand_signals(pack_signals(signals)) == signals
 
 
-def test_what_is_neither_a_run_nor_an_instant_cannot_be_packed():
+def test_what_does_not_belong_together_cannot_be_packed():
     other = msgspec.structs.replace
     for rows, text in (
         ([], "at least one bar"),
         ([ROW, other(ROW, interval="1h")], "share one interval"),
-        ([ROW, other(ROW, symbol="B", ts=2)], "one symbol's run or one instant"),
     ):
         with pytest.raises(ValueError, match=text):
             pack_bars(rows)

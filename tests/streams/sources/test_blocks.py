@@ -1,14 +1,14 @@
-"""Blocks hold the bars of a table, whole and in order, in runs that never grow too long."""
+"""Blocks hold the bars of a table, whole and in order, and never grow too large."""
 
 import itertools
+from collections import Counter
 
 import hypothesis.strategies as st
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 
-from streams.block import RUN_BARS_MAX, Block
+from streams.block import BLOCK_BARS_MAX, RUN_BARS_MAX, Block
 from streams.source import bar_frames, comes_with_signals, market_blocks
 from streams.source_settings import SourceSettings
 from streams.sources.blocks import blocks
@@ -30,20 +30,24 @@ def table_of(series: dict[tuple[str, str], list[int]]) -> pl.DataFrame:
 
 def bars_of(made: list[Block]) -> list[tuple]:
     return [
-        (int(ts), run.interval, run.symbols[0], *values)
+        (int(ts), frame.interval, frame.symbol_of(row), *values)
         for block in made
-        for run in block.runs
-        for ts, values in zip(run.ts, run.values.tolist(), strict=True)
+        for frame in block.frames
+        for row, (ts, values) in enumerate(zip(frame.ts, frame.values.tolist(), strict=True))
     ]
 
 
-MINUTES = st.lists(st.integers(0, 400), unique=True, max_size=200).map(sorted)
+def most_of_a_series(block: Block) -> int:
+    return max(Counter(row[1:3] for row in bars_of([block])).values())
+
+
+MINUTES = st.lists(st.integers(0, 900), unique=True, max_size=400).map(sorted)
 TABLES = st.dictionaries(
     st.tuples(st.sampled_from("ABC"), st.sampled_from(("1m", "5m"))), MINUTES, min_size=1
 )
 
 
-@given(TABLES, st.one_of(st.none(), st.integers(0, 100)))
+@given(TABLES, st.one_of(st.none(), st.integers(0, 200)))
 def test_blocks_are_whole_time_ordered_and_bounded(series, span):
     table = table_of(series)
     made = list(blocks(table, None if span is None else span * MINUTE_NS))
@@ -55,17 +59,20 @@ def test_blocks_are_whole_time_ordered_and_bounded(series, span):
     for before, block in itertools.pairwise(made):
         assert before.last_ts < block.first_ts
     for block in made:
-        assert block.depth <= RUN_BARS_MAX
-        ends = [int(run.ts[-1]) for run in block.runs]
-        assert ends == sorted(ends, reverse=True)
-        assert ends[0] == block.last_ts == max(int(run.ts.max()) for run in block.runs)
-        assert min(int(run.ts[0]) for run in block.runs) == block.first_ts
-        assert all((np.diff(run.ts) > 0).all() for run in block.runs)
-        names = [(int(-run.ts[-1]), run.symbols[0], run.interval) for run in block.runs]
-        assert names == sorted(set(names))
+        assert most_of_a_series(block) <= block.depth <= RUN_BARS_MAX
+        assert block.bars <= BLOCK_BARS_MAX or block.instants == 1
+        ends = [(-int(frame.ts[-1]), frame.interval) for frame in block.frames]
+        assert ends == sorted(set(ends))
+        assert -ends[0][0] == block.last_ts
+        assert min(int(frame.ts[0]) for frame in block.frames) == block.first_ts
+        for frame in block.frames:
+            rows = [(row[0], row[2]) for row in bars_of([block]) if row[1] == frame.interval]
+            assert rows == sorted(set(rows))
+            assert frame.values.flags.c_contiguous
+            assert len(frame.symbols) == (len(rows) if len({s for _, s in rows}) > 1 else 1)
 
 
-@given(TABLES, st.integers(0, 100))
+@given(TABLES, st.integers(0, 200))
 def test_what_can_be_waited_for_lies_at_most_the_delay_back_or_as_far_as_with_instants(series, n):
     table, span_ns = table_of(series), n * MINUTE_NS
     instants = sorted(set(table["ts"].to_list()))
@@ -78,18 +85,25 @@ def test_what_can_be_waited_for_lies_at_most_the_delay_back_or_as_far_as_with_in
 
 
 def test_a_block_is_as_long_as_the_densest_series_allows():
-    made = list(blocks(table_of({("A", "1m"): list(range(200)), ("B", "1m"): [0, 70, 199]})))
-    assert [block.bars for block in made] == [65, 65, 64, 7, 2]
-    assert [block.instants for block in made] == [64, 64, 64, 7, 1]
-    assert [[run.symbols[0] for run in block.runs] for block in made] == [
-        ["A", "B"], ["A", "B"], ["A"], ["A"], ["A", "B"],
-    ]  # fmt: skip
+    made = list(blocks(table_of({("A", "1m"): list(range(300)), ("B", "1m"): [0, 140, 299]})))
+    assert [block.bars for block in made] == [129, 129, 43, 2]
+    assert [block.instants for block in made] == [128, 128, 43, 1]
+    assert [len(block.frames[0].symbols) for block in made] == [129, 129, 1, 2]
 
 
-def test_the_run_that_reaches_furthest_comes_first():
-    first, last = blocks(table_of({("A", "1m"): [0, 1], ("B", "1m"): [0, 1, 2], ("C", "1m"): [3]}))
-    assert [run.symbols[0] for run in first.runs] == ["B", "A"]
-    assert [run.symbols[0] for run in last.runs] == ["C"]
+def test_many_symbols_make_a_block_shorter():
+    names = [f"S{n:04}" for n in range(BLOCK_BARS_MAX // 2 - 1)]
+    made = list(blocks(table_of({(name, "1m"): [0, 1, 2, 3] for name in names})))
+    assert [block.instants for block in made] == [2, 1, 1]
+    more = [f"T{n:04}" for n in range(BLOCK_BARS_MAX + 5)]
+    made = list(blocks(table_of({(name, "1m"): [0, 1] for name in more})))
+    assert [block.bars for block in made] == [BLOCK_BARS_MAX + 5] * 2
+
+
+def test_the_frame_that_reaches_furthest_comes_first():
+    first, last = blocks(table_of({("A", "1m"): [0, 1], ("A", "5m"): [0, 2], ("B", "1m"): [3]}))
+    assert [frame.interval for frame in first.frames] == ["5m", "1m"]
+    assert [frame.interval for frame in last.frames] == ["1m"]
 
 
 def test_a_table_without_bars_has_no_blocks():
@@ -102,8 +116,8 @@ def test_the_sample_in_blocks_is_the_sample_in_instants(symbols):
     made = list(market_blocks([settings]))
     told = [bar for frame in bar_frames(settings) for bar in frame]
     assert sum(block.bars for block in made) == len(told)
-    found = [run.bar(row) for block in made for run in block.runs for row in range(len(run.ts))]
-    assert sorted(found, key=lambda b: (b.ts, b.symbol)) == told
+    frames = [frame for block in made for frame in block.frames]
+    assert [frame.bar(row) for frame in frames for row in range(len(frame.ts))] == told
 
 
 def test_several_sources_are_one_history():
