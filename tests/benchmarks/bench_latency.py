@@ -1,10 +1,11 @@
 """From a raw signal published to its answer on `signals.scored`, beside a bare durable relay.
 
-    python -m tests.benchmarks.bench_latency [--json FILE] [--quick]
+    python -m tests.benchmarks.bench_latency [--json FILE] [--quick] [--bare]
 
 A client process publishes and hears; the scorer and the relay are processes of their own on one
 broker. Rounds of ours and of the floor take turns, so that what disturbs the machine disturbs
-both. Times in microseconds.
+both. The floor moves the same payloads as the scorer: a signal in, as many bytes as an answer
+has out; with `--bare` the signal's own bytes. Times in microseconds.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.command import parser_of, quick, run_command
+from tests.benchmarks.command import floor_name, floor_parser_of, quick, run_command
 from tests.benchmarks.stage import (
     FLOOR_SUBJECTS,
     OURS_SUBJECTS,
@@ -36,14 +37,14 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     async with staged() as stage:
         await furnish(stage)
-        async with started(stage.role("scorer"), stage.relay()):
+        async with started(stage.role("scorer"), stage.relay(bare=arguments.bare)):
             await caught_up(stage.bus)
             async with ClientProcess(stage.url) as client:
                 for where in (OURS_SUBJECTS, FLOOR_SUBJECTS):
                     await client.play(where, 1_000, WARM_UP)
                 for rate, count, rounds in QUICK_LOADS if arguments.quick else LOADS:
                     figures[f"{rate}_signals_per_s"] = await beside(client, rate, count, rounds)
-    return figures | {"targets": TARGETS}
+    return figures | {"floor": floor_name(arguments), "targets": TARGETS}
 
 
 async def beside(client: ClientProcess, rate: int, count: int, rounds: int) -> dict[str, Any]:
@@ -57,7 +58,7 @@ async def beside(client: ClientProcess, rate: int, count: int, rounds: int) -> d
 
 
 def parser() -> argparse.ArgumentParser:
-    return parser_of(__doc__)
+    return floor_parser_of(__doc__)
 
 
 def test_every_signal_is_answered_and_the_times_are_told():

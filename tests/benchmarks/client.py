@@ -29,7 +29,10 @@ CHUNK = 200
 
 
 class Answered(msgspec.Struct):
+    """What the scorer and the relay both say; the relay has no probability to speak of."""
+
     signal_id: str
+    probability: float | None = 0.5
 
 
 class Engine:
@@ -51,15 +54,18 @@ class Engine:
         sent = await self._publish(signals, plan["rate"])
         if subscription is None:
             await self._connection.flush()
-            return {"latency_us": [], "missing": 0}
+            return {"latency_us": [], "missing": 0, "silent": 0}
         deadline = time.monotonic() + PATIENCE_S
         while len(self._heard) < len(signals) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         await subscription.unsubscribe()
         decode = msgspec.json.Decoder(Answered).decode
-        heard = {decode(payload).signal_id: at for at, payload in self._heard}
+        answers = [(decode(payload), at) for at, payload in self._heard]
+        heard = {answer.signal_id: at for answer, at in answers}
+        silent = sum(answer.probability is None for answer, _ in answers)
         latency_us = [round((heard[i] - at) / 1e3, 1) for i, at in sent.items() if i in heard]
-        return {"latency_us": latency_us, "missing": len(sent) - len(latency_us)}
+        missing = len(sent) - len(latency_us)
+        return {"latency_us": latency_us, "missing": missing, "silent": silent}
 
     async def _publish(self, signals: list[tuple[str, str, bytes]], rate: float) -> dict[str, int]:
         sent: dict[str, int] = {}

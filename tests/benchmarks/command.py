@@ -19,6 +19,17 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def floor_parser_of(description: str | None) -> argparse.ArgumentParser:
+    """As `parser_of`, for what is measured beside the relay."""
+    parser = parser_of(description)
+    parser.add_argument("--bare", action="store_true", help="a floor that passes on what it reads")
+    return parser
+
+
+def floor_name(arguments: argparse.Namespace) -> str:
+    return "bare: the signals' own bytes" if arguments.bare else "the same payloads"
+
+
 def run_command(parser: argparse.ArgumentParser, measure: Measure) -> None:
     arguments = parser.parse_args()
     figures = run_loop(measure(arguments)) | machine()

@@ -1,10 +1,15 @@
 """The floor of the stream benchmarks: a durable relay that does nothing else.
 
-    python -m tests.benchmarks.relay URL STREAM
+    python -m tests.benchmarks.relay URL STREAM [BYTES]
 
-Pulls `floor.raw.<a>.<b>` by a durable consumer, publishes the same bytes on
-`floor.scored.<a>.<b>` with an id, and acknowledges when they are stored. Bare nats-py: what a
-message costs before anybody thinks about it.
+Pulls `floor.raw.<a>.<b>` by a durable consumer, publishes the payload on `floor.scored.<a>.<b>`
+with an id, and acknowledges when it is stored. Bare nats-py: what a message costs before anybody
+thinks about it.
+
+An answer is several times as long as the signal it answers, and bytes cost time on their way, in
+the server and in whoever reads them. With BYTES the payload goes out with a constant field
+`inputs` behind its own, so long that it has BYTES bytes: the same payloads in and out as a
+scorer's. Without, the bytes go out as they came.
 """
 
 import asyncio
@@ -20,10 +25,13 @@ from deploy.role_runtime import run_loop, say_ready, stop_on_signals
 PULL = 1024
 UNACKNOWLEDGED_MAX = 65_536
 API = "$JS.API.CONSUMER"
+FIELD, FIELD_END = b',"inputs":"', b'"}'
 
 
 class Relay:
-    def __init__(self, connection: Client, stream: str) -> None:
+    def __init__(self, connection: Client, stream: str, answer_bytes: int = 0) -> None:
+        self._answer_bytes = answer_bytes
+        self._filler = b"A" * answer_bytes
         self._connection = connection
         self._stream = stream
         self._pulled = connection.new_inbox()
@@ -60,7 +68,7 @@ class Relay:
         self._unacknowledged[token] = message.reply
         await self._connection.publish(
             message.subject.replace("raw", "scored", 1),
-            message.data,
+            self._answer(message.data),
             reply=self._stored + token,
             headers={"Nats-Msg-Id": token},
         )
@@ -68,22 +76,28 @@ class Relay:
         if self._wanted <= PULL // 2:
             await self._pull()
 
+    def _answer(self, data: bytes) -> bytes:
+        missing = self._answer_bytes - len(data) - len(FIELD) - len(FIELD_END) + 1
+        if missing < 0:
+            return data
+        return data[:-1] + FIELD + self._filler[:missing] + FIELD_END
+
     async def _on_stored(self, message: Msg) -> None:
         assert b'"error"' not in message.data, message.data
         token = message.subject[len(self._stored) :]
         await self._connection.publish(self._unacknowledged.pop(token), b"+ACK")
 
 
-async def main(url: str, stream: str) -> None:
+async def main(url: str, stream: str, answer_bytes: str = "0") -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     connection = Client()
     await connection.connect(url)
-    await Relay(connection, stream).open()
+    await Relay(connection, stream, int(answer_bytes)).open()
     say_ready("relay")
     await stop.wait()
     await connection.close()
 
 
 if __name__ == "__main__":
-    run_loop(main(*sys.argv[1:3]))
+    run_loop(main(*sys.argv[1:4]))

@@ -24,29 +24,34 @@ from deploy.role_process import RoleProcess
 from deploy.state import StateDir
 from deploy.trust import ensure_signing_key
 from models.artifact import Artifact
+from models.card import version_of
 from models.context import CONTEXT_SIZE
 from models.feature_set import load_feature_set
 from models.input_guard import fit_input_guard
 from models.registry import Registry
 from models.signing import SigningKey
+from models.vector import vector_names
 from streams import codec, subjects, topology
 from streams.broker import EmbeddedBroker
-from streams.events import Bar, Deployment, Progress
+from streams.events import Bar, Deployment, Progress, Scored
 from streams.nats_bus import NatsBus
 from streams.provision import provision
 from streams.session import session
-from tests.engine.market import random_bars
+from tests.engine.market import random_bars, signal_on
 from tests.models.tiny_model import tiny_artifact
 
 STRATEGY = "alpha"
 SYMBOLS = tuple(f"SYM{n}" for n in range(8))
-BARS = 300
-WARM_BARS = 200
+# A model speaks once its features no longer depend on where the bars began.
+WARM_BARS = 520
+BARS = WARM_BARS + 100
 MODEL_COLUMNS = 40
 FLOOR_IN, FLOOR_OUT = "FLOOR_IN", "FLOOR_OUT"
 OURS_SUBJECTS = ("signals.raw", "signals.scored")
 FLOOR_SUBJECTS = ("floor.raw", "floor.scored")
 READY_S = 60.0
+# The input guard's budget, and the same again.
+SILENT_MAX = 0.02
 CONFIG = """
 name: bench
 strategies:
@@ -74,9 +79,10 @@ class Stage:
         command = role_commands((role,), file, (), self.url, self.state)[role]
         return RoleProcess(role, command, self.state.logs / f"{role}.log")
 
-    def relay(self) -> RoleProcess:
-        """The floor: pull, publish with an id, acknowledge."""
-        command = (sys.executable, "-m", "tests.benchmarks.relay", self.url, FLOOR_IN)
+    def relay(self, *, bare: bool = False) -> RoleProcess:
+        """The floor: pull, publish with an id, acknowledge; `bare`: what comes in goes out."""
+        size = () if bare else (str(answer_bytes()),)
+        command = (sys.executable, "-m", "tests.benchmarks.relay", self.url, FLOOR_IN, *size)
         return RoleProcess("relay", command, self.state.logs / "relay.log")
 
 
@@ -169,6 +175,7 @@ class ClientProcess:
         assert line, "the client ended"
         told = json.loads(line)
         assert told["missing"] == 0, f"{told['missing']} of {count} signals were not answered"
+        assert told["silent"] <= SILENT_MAX * count, f"no model spoke on {told['silent']} signals"
         return np.array(told["latency_us"], dtype=np.float64)
 
 
@@ -208,6 +215,30 @@ def feature_rows(symbol: str) -> np.ndarray:
     contexts[:, 0] = [zone.utc_offset_seconds(bar.ts) for bar in bars]
     values = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
     return load_feature_set().compute([bar.ts for bar in bars], values, contexts)[WARM_BARS:]
+
+
+def answer_bytes() -> int:
+    """The length of a scorer's usual answer."""
+    bar, names = history(SYMBOLS[0])[-1], vector_names(load_feature_set().names, ())
+    signal = signal_on(bar, "s10000", STRATEGY, score=14 / 97)
+    told = {name: getattr(signal, name) for name in signal.__struct_fields__}
+    return len(
+        codec.encode(
+            Scored(
+                **told,
+                probability=14 / 97,
+                final_score=14 / 97,
+                accepted=True,
+                mode="score_enhancement",
+                threshold=0.5,
+                weight=0.3,
+                model=version_of(STRATEGY, "0" * 64),
+                reasons=(),
+                inputs=bytes(4 * len(names)),
+                features_digest="0" * 64,
+            )
+        )
+    )
 
 
 def deployment(artifact: Artifact) -> bytes:
