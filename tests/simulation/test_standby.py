@@ -28,13 +28,23 @@ SYMBOLS = ("AAA", "BBB", "CCC")
 
 
 class Wire(MemoryBus):
-    """A handle that notes what is sent over it, and that can stand still."""
+    """A handle that notes what is sent over it, and whose parts can stand still."""
 
     def __init__(self, **options) -> None:
         super().__init__(**options)
         self.sent: list[str] = []
         self.is_going = asyncio.Event()
-        self.is_going.set()
+        self.is_asking = asyncio.Event()
+        self.is_reading = asyncio.Event()
+        self.go_on()
+
+    def go_on(self) -> None:
+        for event in (self.is_going, self.is_asking, self.is_reading):
+            event.set()
+
+    async def read(self, stream, start_seq=1, subjects=()):
+        subscription = await super().read(stream, start_seq, subjects)
+        return Reading(subscription, self) if stream == topology.SCORED else subscription
 
     async def send(self, subject, payload, *, msg_id=None, headers=None):
         await self.is_going.wait()
@@ -42,12 +52,29 @@ class Wire(MemoryBus):
         await super().send(subject, payload, msg_id=msg_id, headers=headers)
 
     async def key_put(self, *args, **options):
-        await self.is_going.wait()
+        await self.is_asking.wait()
         return await super().key_put(*args, **options)
 
     async def key_get(self, *args):
-        await self.is_going.wait()
+        await self.is_asking.wait()
         return await super().key_get(*args)
+
+
+class Reading:
+    """A subscription that finds nothing while its wire does not read."""
+
+    def __init__(self, subscription, wire: Wire) -> None:
+        self._subscription = subscription
+        self._wire = wire
+
+    async def next_batch(self, timeout_s: float):
+        if self._wire.is_reading.is_set():
+            return await self._subscription.next_batch(timeout_s)
+        await asyncio.sleep(timeout_s)
+        return []
+
+    async def close(self) -> None:
+        await self._subscription.close()
 
 
 class Member:
@@ -55,8 +82,8 @@ class Member:
 
     def __init__(self, bus: MemoryBus, name: str) -> None:
         self.wire = Wire(store=bus._store)
-        lease = Lease(self.wire, "scorer.0.of.1", name, lease_s=LEASE_S)
-        self.outlet = Standby(self.wire, lease, shard=0, shards=1, renew_s=RENEW_S)
+        self.lease = Lease(self.wire, "scorer.0.of.1", name, lease_s=LEASE_S)
+        self.outlet = Standby(self.wire, self.lease, shard=0, shards=1, renew_s=RENEW_S)
         self.role = ScorerRole(
             self.wire,
             Scorer((ALPHA,), load_feature_set(), session("us_equity")),
@@ -98,7 +125,7 @@ async def pair(bus: MemoryBus):
         yield first, second
     finally:
         for member in (first, second):
-            member.wire.is_going.set()
+            member.wire.go_on()
             if member._task is not None and not member._task.done():
                 await member.stopped()
 
@@ -195,6 +222,25 @@ async def test_when_one_is_killed_the_other_publishes_what_is_not_out_and_nothin
     check(bus, 40)
 
 
+async def test_what_went_out_last_is_looked_for_before_anything_is_published():
+    bus = MemoryBus()
+    async with pair(bus) as (first, second):
+        events = history(30)
+        await publish(bus, events[:50])
+        await until(lambda: second.role.seq == first.role.seq == 50)
+        second.wire.is_reading.clear()
+        await publish(bus, events[50:])
+        await answered(bus, 30)
+        await until(lambda: second.role.seq == first.role.seq)
+        assert not second.outlet.is_settled
+        await first.killed()
+        await until(lambda: second.lease.is_held)
+        second.wire.is_reading.set()
+        await until(lambda: second.outlet.is_active)
+        assert second.answers() == []
+    check(bus, 30)
+
+
 async def test_when_one_is_asked_to_stop_the_other_need_not_wait_for_the_lease():
     bus = MemoryBus()
     async with pair(bus) as (first, second):
@@ -217,10 +263,15 @@ async def test_one_that_stood_still_and_wakes_up_publishes_nothing_and_stands_by
         await publish(bus, events[:third])
         await until(lambda: len(said(bus)) > 10)
         first.wire.is_going.clear()
+        first.wire.is_asking.clear()
         await publish(bus, events[third : 2 * third])
         await until(lambda: second.outlet.is_active)
         count = len(first.wire.sent)
+        # It wakes up, and goes on for a while before it learns that its lease is gone.
         first.wire.is_going.set()
+        await until(lambda: first.role.seq == second.role.seq)
+        assert len(first.wire.sent) <= count + 1
+        first.wire.is_asking.set()
         await publish(bus, events[2 * third : most])
         await answered(bus, 60)
         await until(lambda: first.outlet.is_settled and first.role.seq == second.role.seq)
@@ -276,10 +327,13 @@ async def test_a_broker_that_cannot_be_asked_stops_the_publishing_until_it_can()
     async with pair(bus) as (first, second):
         await second.killed()
         await publish(bus, events[:half])
-        first.wire.is_going.clear()
+        first.wire.is_asking.clear()
         await asyncio.sleep(2 * LEASE_S)
+        count = len(first.wire.sent)
         await publish(bus, events[half:])
-        first.wire.is_going.set()
+        await until(lambda: first.role.seq == len(events))
+        assert len(first.wire.sent) == count
+        first.wire.is_asking.set()
         await answered(bus, 30)
         await until(lambda: first.outlet.is_active)
     check(bus, 30)
