@@ -60,7 +60,7 @@ def role_commands(
     """
     overrides = tuple(part for text in assignments for part in ("--set", text))
     options = ("--nats", url, "--state-dir", str(state.root), "--follow-parent")
-    program = (sys.executable, "-m", "deploy.cli", "run")
+    program = (sys.executable, "-m", "deploy.role_main")
     commands: dict[str, tuple[str, ...]] = {}
     for role in roles:
         command = (*program, role, "--config", str(config), *overrides, *options)

@@ -51,13 +51,13 @@ SETTLED_S = 1.5 * TRIM_EVERY_S
 TOLD_MIB = 1.0
 
 LIBRARIES = (
-    ("python", "pass"),
+    ("python", "from deploy.footprint import leave_out_scipy; leave_out_scipy()"),
     ("numpy", "import numpy"),
     ("nats_msgspec_uvloop", "import nats.aio.client, msgspec, uvloop"),
     ("onnxruntime", "import onnxruntime"),
     ("numba", "import numba"),
     ("kernels_cached", "from models.feature_set import load_feature_set as f; f()"),
-    ("scorer_imports", "import deploy.cli, deploy.commands.run, deploy.wiring.scorer"),
+    ("scorer_imports", "import deploy.role_main, deploy.wiring.scorer"),
 )
 _WEIGH = """
 import time

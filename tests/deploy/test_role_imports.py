@@ -17,17 +17,20 @@ NEVER_ONLINE = {
     "pandas",
     "plotly",
     "polars",
+    "pydantic",
+    "rich",
     "river",
     "scipy",
     "sklearn",
     "skl2onnx",
+    "typer",
 }
 # The drift monitor's detectors come from river, which brings pandas and scipy.
 ALLOWED = {"drift": {"river", "pandas", "scipy"}}
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
-import deploy.cli
+import deploy.role_main
 from deploy.config import load_run
 from deploy.role_runtime import RoleContext, load_wiring
 from deploy.state import StateDir
