@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_replay [--json FILE] [--quick] [--bars N] [--peer PYTHON]
 
 Ours: strategies, scorer and labeller as processes, everything durable, driven by the replay
-driver in blocks of runs; RSI 2/10/65, one position at a time, every signal answered and labelled.
+driver in blocks; RSI 2/10/65, one position at a time, every signal answered and labelled.
 The clock runs from the first bar published to the last role's last word. `--bars N` takes a
 prefix. `cpu_seconds` says what each process took of the two cores meanwhile.
 
@@ -126,17 +126,17 @@ async def signals_said(stage: Stage) -> int:
 
 
 def peer_figures(python: str, blocks: Sequence[Block]) -> dict[str, Any]:
-    runs = [run for block in blocks for run in block.runs]
-    symbols = sorted({run.symbols[0] for run in runs})
-    codes = [np.full(len(run.ts), symbols.index(run.symbols[0])) for run in runs]
+    frames = [frame for block in blocks for frame in block.frames]
+    names = [frame.symbol_of(row) for frame in frames for row in range(len(frame.ts))]
+    symbols, codes = np.unique(np.array(names), return_inverse=True)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bars.npz"
         np.savez(
             file,
-            symbols=np.array(symbols),
-            codes=np.concatenate(codes),
-            ts=np.concatenate([run.ts for run in runs]),
-            values=np.concatenate([run.values for run in runs]),
+            symbols=symbols,
+            codes=codes,
+            ts=np.concatenate([frame.ts for frame in frames]),
+            values=np.concatenate([frame.values for frame in frames]),
         )
         program = Path(__file__).with_name("nautilus_peer.py")
         done = subprocess.run(

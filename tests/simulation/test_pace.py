@@ -1,0 +1,121 @@
+"""However slowly each role goes, a replay in blocks lets every signal find its bar."""
+
+import asyncio
+import random
+
+import polars as pl
+import pytest
+
+from engine import replay_pace, shell
+from engine.settings import StrategySettings
+from models.settings import MlSettings
+from streams import codec, topology
+from streams.block import RUN_BARS_MAX
+from streams.bus import Message
+from streams.events import Scored
+from streams.memory_bus import MemoryBus
+from streams.sources import blocks as table_blocks
+from tests.engine.market import random_bars
+from tests.simulation.stage import everything_said, playing, record, replay, roles_over
+
+PAUSE_S = 0.02
+STRATEGIES = (
+    StrategySettings(
+        name="rsi2_mean_reversion",
+        params={"entry": 40.0, "trend_ma": 0, "max_hold_bars": 1},
+        ml=MlSettings(enabled=False),
+    ),
+)
+
+
+class SlowBus:
+    """A bus whose reads take their time, each its own."""
+
+    def __init__(self, bus: MemoryBus, rng: random.Random) -> None:
+        self._bus = bus
+        self._rng = rng
+
+    def __getattr__(self, name: str):
+        return getattr(self._bus, name)
+
+    async def read(self, *arguments):
+        return SlowReading(await self._bus.read(*arguments), self._rng)
+
+
+class SlowReading:
+    """Holds what has come for a moment, and gives it out in pieces."""
+
+    def __init__(self, reading, rng: random.Random) -> None:
+        self._reading = reading
+        self._rng = rng
+        self._kept: list[Message] = []
+
+    def __getattr__(self, name: str):
+        return getattr(self._reading, name)
+
+    async def next_batch(self, timeout_s: float) -> list[Message]:
+        if not self._kept:
+            self._kept = await self._reading.next_batch(timeout_s)
+
+        await asyncio.sleep(self._rng.random() * PAUSE_S)
+        return self._piece(1)
+
+    def take(self) -> list[Message]:
+        self._kept = self._kept or self._reading.take()
+        return self._piece(self._rng.randint(0, 2))
+
+    def _piece(self, at_least: int) -> list[Message]:
+        count = (
+            self._rng.randint(at_least, len(self._kept)) if len(self._kept) > at_least else at_least
+        )
+        piece, self._kept = self._kept[:count], self._kept[count:]
+        return piece
+
+
+def market(symbols: int, bars: int) -> list:
+    rows = [
+        (bar.symbol, bar.interval, bar.ts, bar.open, bar.high, bar.low, bar.close, bar.volume)
+        for number in range(symbols)
+        # Every symbol but the first has gaps, and begins later.
+        for bar in random_bars(f"S{number}", bars, seed=number)[number * 40 :: number + 1]
+    ]
+    names = ("symbol", "interval", "ts", "open", "high", "low", "close", "volume")
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+async def said(bus: MemoryBus, wrap, history) -> dict[str, list[bytes]]:
+    buses = [wrap(bus.handle()) for _ in range(3)]
+    async with playing(roles_over(buses, (), STRATEGIES)):
+        await replay(wrap(bus), history)
+    return await everything_said(bus)
+
+
+async def reasons(bus: MemoryBus) -> set[str]:
+    answers = await record(bus, topology.SCORED, ("signals.",))
+    events = [codec.decode(payload) for payloads in answers.values() for payload in payloads]
+    return {reason for event in events if isinstance(event, Scored) for reason in event.reasons}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(shell, "IDLE_S", PAUSE_S)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_signal_comes_too_late_at_any_speed_of_the_roles(seed):
+    rng = random.Random(seed)
+    history = list(table_blocks.blocks(market(3, 8 * RUN_BARS_MAX)))
+    bus = MemoryBus()
+    slowly = await said(bus, lambda handle: SlowBus(handle, rng), history)
+    assert await reasons(bus) == {"disabled"}, f"seed {seed}"
+    assert sum(len(p) for s, p in slowly.items() if s.startswith("signals.scored")) > 200
+    assert slowly == await said(MemoryBus(), lambda handle: handle, history)
+
+
+async def test_without_the_pace_signals_would_come_too_late(monkeypatch):
+    monkeypatch.setattr(replay_pace, "AS_OF_BARS_MAX", 100 * RUN_BARS_MAX)
+    rng = random.Random(0)
+    history = list(table_blocks.blocks(market(1, 8 * RUN_BARS_MAX)))
+    bus = MemoryBus()
+    await said(bus, lambda handle: SlowBus(handle, rng), history)
+    assert "too_late" in await reasons(bus)
