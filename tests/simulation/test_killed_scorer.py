@@ -1,4 +1,4 @@
-"""The scorer's process is killed in mid-stream; every signal is answered once with effect."""
+"""The scorer's process is killed again and again; every signal is answered once with effect."""
 
 import asyncio
 import os
@@ -9,122 +9,96 @@ import pytest
 
 from deploy.launch import role_commands
 from deploy.role_process import RoleProcess
-from deploy.state import StateDir
-from deploy.trust import ensure_signing_key
-from engine.settings import StrategySettings
-from models.feature_set import load_feature_set
-from models.onnx_session import load_model
-from models.settings import MlSettings
-from models.vector import vector_names
-from streams import codec, subjects, topology
-from streams.broker import EmbeddedBroker
-from streams.events import Deployment, Scored
-from streams.nats_bus import NatsBus
-from streams.provision import provision
-from tests.engine.market import random_bars, signal_on
-from tests.models.tiny_model import tiny_artifact
-from tests.simulation.stage import deploy, make_scorer, record
+from streams import topology
+from streams.waiting import end_tasks
+from tests.simulation.chaos import POLL_S, Chaos, kills_of
+from tests.simulation.chaos_load import BLOCK_ANSWERS
 
-SIGNALS = 2_000
-KILLS = 3
-SEED = 20_260_101
-CONFIG = """
-name: killed
-strategies:
-  - name: alpha
-    kind: external
-    ml: {prediction_mode: filter, confidence_threshold: 0.5}
-"""
-ALPHA = StrategySettings(
-    name="alpha", kind="external", ml=MlSettings(prediction_mode="filter", confidence_threshold=0.5)
-)
+BLOCKS_PER_KILL = 2
+# How far a scorer comes that is killed again at once.
+STAGES = ("reading SCORED", "reading INPUT", "ready")
 
 
 @pytest.mark.broker
-async def test_kill_9_of_the_scorer_in_mid_stream_loses_and_repeats_nothing(tmp_path):
-    state = StateDir(tmp_path / "state")
-    key = ensure_signing_key(state)
-    config = tmp_path / "killed.yaml"
-    config.write_text(CONFIG)
-    artifact = tiny_artifact(("ibs", "signal_score"), (2.0, 1.0), -1.5, "alpha", signer=key)
-    with EmbeddedBroker.start(state.root) as broker:
-        bus = await NatsBus.connect(broker.url, name="engine")
-        await provision(bus.jetstream)
-        deployment = await deploy(bus, artifact, "alpha", 1)
-        commands = role_commands(("scorer",), config, (), broker.url, state)
-        scorer = RoleProcess("scorer", commands["scorer"], tmp_path / "scorer.log")
-        publishing = asyncio.create_task(publish(bus))
-        await kill_and_restart(bus, scorer, random.Random(SEED))
-        await publishing
-        said = await answers_when_complete(bus)
-        letters = await record(bus, topology.DLQ, ("dlq.",))
-        await scorer.stop()
-        await bus.close()
-    assert letters == {}
-    assert said == undisturbed(deployment, artifact, key.public_hex)
+async def test_kill_9_of_the_scorer_under_load_loses_and_repeats_nothing(tmp_path):
+    await scorers_killed(tmp_path, kills_of(3))
 
 
-async def kill_and_restart(bus, scorer: RoleProcess, rng: random.Random) -> None:
-    points = sorted(rng.randrange(SIGNALS // 20, SIGNALS * 3 // 4) for _ in range(KILLS))
-    for point in [*points, None]:
-        await scorer.start()
-        assert await scorer.wait_ready(), scorer.last_words()
-        if point is None:
-            return
-        async with asyncio.timeout(60):
-            while await bus.last_seq(topology.SCORED) < point:
-                await asyncio.sleep(0.002)
-        os.kill(scorer.pid, signal.SIGKILL)
-        await scorer.wait()
+@pytest.mark.broker
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_kill_9_of_the_scorer_again_and_again_loses_and_repeats_nothing(tmp_path, shards):
+    await scorers_killed(tmp_path, kills_of(50), shards)
 
 
-def history():
-    """Bars and signals as they are published: each symbol's bars, signals among them."""
-    events, number = [], 0
-    lanes = [random_bars(symbol, 120, seed=n) for n, symbol in enumerate(("AAA", "BBB", "CCC"))]
-    for instant in zip(*lanes, strict=True):
-        events += instant
-        for bar in instant:
-            for _ in range(SIGNALS // 360 + 1):
-                if number < SIGNALS:
-                    events.append(signal_on(bar, f"s{number}", score=(number % 97) / 97))
-                    number += 1
-    return events
-
-
-async def publish(bus) -> None:
-    for count, event in enumerate(history()):
-        is_bar = not hasattr(event, "signal_id")
-        subject = (
-            subjects.bar("1d", event.symbol) if is_bar else subjects.raw("alpha", event.symbol)
+async def scorers_killed(folder, kills: int, shards: int = 1) -> None:
+    # A letter that several may send is kept from being there twice by the stream.
+    forgetful = (topology.SCORED, topology.DLQ) if shards == 1 else (topology.SCORED,)
+    chaos = Chaos(folder, forgetful=forgetful)
+    async with chaos.running(blocks=kills * BLOCKS_PER_KILL):
+        commands = role_commands(
+            ("scorer",), chaos.config, (), chaos.broker.url, chaos.state, shards=shards
         )
-        await bus.send(subject, codec.encode(event))
-        if count % 20 == 0:
-            await asyncio.sleep(0.02)
-    await bus.flush()
+        scorers = [
+            RoleProcess(name, command, chaos.state.logs / f"{name}.log")
+            for name, command in commands.items()
+        ]
+        for scorer in scorers:
+            await started(chaos, scorer)
+        for point, stages in kill_plan(chaos.rng, kills):
+            await chaos.until(lambda point=point: chaos.watch.answers >= point, f"{point} answers")
+            victim = chaos.rng.choice(scorers)
+            for stage in stages:
+                await killed(chaos, victim)
+                await started(chaos, victim, stage)
+        await chaos.all_is_answered()
+        for scorer in scorers:
+            await scorer.stop()
+        assert chaos.kills == kills
+        await chaos.check(shards=shards)
 
 
-async def answers_when_complete(bus) -> dict[str, list[bytes]]:
-    wanted = ("signals.",)
-    async with asyncio.timeout(60):
-        while True:
-            said = await record(bus, topology.SCORED, wanted)
-            if sum(len(payloads) for payloads in said.values()) >= SIGNALS:
-                break
-            await asyncio.sleep(0.1)
-    await asyncio.sleep(0.5)
-    return await record(bus, topology.SCORED, wanted)
+def kill_plan(rng: random.Random, kills: int) -> list[tuple[int, tuple[str, ...]]]:
+    """After how many stored answers a scorer is killed, and how far it comes after each kill.
+
+    One that has not come far when it is killed again has come to the first stages only.
+    """
+    plan = []
+    left = kills
+    while left:
+        again = min(left - 1, rng.choice((0, 0, 0, 1, 2)))
+        plan.append((*rng.choices(STAGES, k=again), "ready"))
+        left -= again + 1
+    most = kills * BLOCKS_PER_KILL * BLOCK_ANSWERS
+    points = sorted(rng.randrange(BLOCK_ANSWERS, most) for _ in plan)
+    return list(zip(points, plan, strict=True))
 
 
-def undisturbed(deployment: Deployment, artifact, public_hex: str) -> dict[str, list[bytes]]:
-    """What a scorer that nobody disturbs says, by subject."""
-    scorer = make_scorer((ALPHA,))
-    names = vector_names(load_feature_set().names, ())
-    scorer.deploy(deployment, load_model(artifact, names, trusted_keys=(public_hex,)))
-    said: dict[str, list[bytes]] = {}
-    for event in history():
-        for answer in scorer.step(event):
-            assert isinstance(answer.event, Scored)
-            said.setdefault(answer.subject, []).append(codec.encode(answer.event))
-    assert sum(map(len, said.values())) == SIGNALS
-    return said
+async def killed(chaos: Chaos, scorer: RoleProcess) -> None:
+    chaos.kills += 1
+    assert scorer.pid is not None
+    os.kill(scorer.pid, signal.SIGKILL)
+    assert await scorer.wait() == -signal.SIGKILL, scorer.last_words()
+    await scorer.stop()
+
+
+async def started(chaos: Chaos, scorer: RoleProcess, stage: str = "ready") -> None:
+    """Start a scorer and return when it has come so far, or is ready."""
+    stream = stage.removeprefix("reading ")
+    before = set() if stage == "ready" else await consumers(chaos, stream)
+    await scorer.start()
+    is_ready = asyncio.create_task(scorer.wait_ready())
+    while not is_ready.done():
+        if stage != "ready" and await consumers(chaos, stream) - before:
+            break
+        await asyncio.sleep(POLL_S)
+    if not is_ready.done():
+        await end_tasks([is_ready])
+    else:
+        assert is_ready.result(), scorer.last_words()
+
+
+async def consumers(chaos: Chaos, stream: str) -> set[str]:
+    """Who of the scorers reads a stream."""
+    listed = await chaos.bus.jetstream.call(f"CONSUMER.NAMES.{stream}")
+    return {name for name in listed["consumers"] or () if name.startswith("assay-scorer-")}
