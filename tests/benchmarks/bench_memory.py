@@ -51,7 +51,8 @@ SETTLED_S = 1.5 * TRIM_EVERY_S
 TOLD_MIB = 1.0
 
 LIBRARIES = (
-    ("python", "from deploy.footprint import leave_out_scipy; leave_out_scipy()"),
+    ("python", "pass"),
+    ("without_scipy", "from deploy.footprint import leave_out_scipy; leave_out_scipy()"),
     ("numpy", "import numpy"),
     ("nats_msgspec_uvloop", "import nats.aio.client, msgspec, uvloop"),
     ("onnxruntime", "import onnxruntime"),
