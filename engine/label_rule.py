@@ -4,9 +4,7 @@ from typing import NamedTuple
 
 from engine.settings import CostSettings, StrategySettings
 from engine.strategy_runner import StrategyRunner, is_external
-from engine.trade import new_trade, stop_of
 from streams.errors import ConfigError
-from streams.events import Scored
 
 RULES_MAX = 62
 NO_EXIT_FLAGS = -1
@@ -15,6 +13,7 @@ NO_EXIT_FLAGS = -1
 class LabelRule(NamedTuple):
     """`bit` is the strategy's place in a bar's exit flags; NO_EXIT_FLAGS for a triple barrier."""
 
+    name: str
     bit: int
     runner: StrategyRunner | None
     target_r: float
@@ -25,18 +24,6 @@ class LabelRule(NamedTuple):
     def covers(self, symbol: str, interval: str) -> bool:
         """Return whether signals on this series can be labelled."""
         return self.runner is None or self.runner.trades(symbol, interval)
-
-    def trade_of(self, signal: Scored, atr: float) -> tuple[float, ...]:
-        """Return the record of the signal's trade; `atr` is ATR(14) as of its bar."""
-        stop = stop_of(signal.side, signal.price, signal.stop, atr, self.stop_atr_mult)
-        return new_trade(
-            side=signal.side,
-            price=signal.price,
-            stop=stop,
-            target_r=self.target_r,
-            max_hold_bars=self.max_hold_bars,
-            rule=self.bit,
-        )
 
 
 def label_rules(settings: tuple[StrategySettings, ...]) -> dict[str, LabelRule]:
@@ -52,6 +39,7 @@ def label_rules(settings: tuple[StrategySettings, ...]) -> dict[str, LabelRule]:
         label = one.label
         if is_external(one) or label.rule == "triple_barrier":
             rules[one.name] = LabelRule(
+                name=one.name,
                 bit=NO_EXIT_FLAGS,
                 runner=None,
                 target_r=label.target_r,
@@ -67,7 +55,13 @@ def label_rules(settings: tuple[StrategySettings, ...]) -> dict[str, LabelRule]:
             )
         runner = StrategyRunner(one)
         rules[one.name] = LabelRule(
-            bits, runner, 0.0, runner.max_hold_bars, label.stop_atr_mult, one.costs
+            name=one.name,
+            bit=bits,
+            runner=runner,
+            target_r=0.0,
+            max_hold_bars=runner.max_hold_bars,
+            stop_atr_mult=label.stop_atr_mult,
+            costs=one.costs,
         )
         bits += 1
     return rules

@@ -19,26 +19,47 @@ No outcome is given, and `dropped` counts why, for a signal
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-import msgspec
+import numpy as np
 
 from engine.answer import Answer
-from engine.bar_book import BarBook
-from engine.bar_intake import new_bars
-from engine.label_kernels import load_label_kernels
-from engine.label_rule import LabelRule, label_rules
-from engine.label_series import BEYOND_RING, NO_BAR, WAITS, Closed, LabelSeries
+from engine.bar_book import AS_OF_BARS_MAX, BarBook
+from engine.bar_intake import take_bars
+from engine.label_exits import LabelExits
+from engine.label_kernels import (
+    BEYOND_RING,
+    HAS_CLOSED,
+    NO_BAR,
+    NO_RISK,
+    NO_ROOM,
+    WAITS,
+    WAS_RESET,
+    Ints,
+)
+from engine.label_rule import label_rules
+from engine.label_series import Ending, LabelSeries
+from engine.label_waiting import LabelWaiting
+from engine.labelled_signal import LabelledSignal, signal_of
 from engine.real_trades import RealTrades
+from engine.saved import Saved
 from engine.settings import StrategySettings
-from engine.trade import Figures, settle
+from engine.trade import REASON_NAMES, settle
 from streams import subjects
 from streams.events import Bar, Bars, Event, Outcome, Progress, Reset, Scored, Trade
+from streams.watermark import Watermark
 
 PENDING_SIGNALS_MAX = 50_000
 OPEN_TRADES_MAX = 100_000
 
-Key = tuple[str, str]
+_DROPPED_AS = {
+    BEYOND_RING: "beyond_ring",
+    NO_BAR: "no_bar",
+    NO_RISK: "no_risk",
+    NO_ROOM: "limit",
+    WAS_RESET: "reset",
+}
 
 
 class Labeller:
@@ -59,15 +80,12 @@ class Labeller:
         self._owns = owns
         self._waits_for_scorer = waits_for_scorer
         self._rules = label_rules(settings)
-        # Compiled before the first bar, not on it.
-        load_label_kernels()
         self._bars = BarBook()
-        self._series: dict[Key, LabelSeries] = {}
-        self._waiting: dict[Key, dict[int, list[tuple[Scored, LabelRule]]]] = {}
-        self._waiting_count = 0
-        self._open_count = 0
+        self._exits = LabelExits(self._rules.values(), owns)
+        self._series = LabelSeries(owns)
+        self._waiting = LabelWaiting()
         self._real = RealTrades()
-        self._scorer_progress: dict[int, int] = {}
+        self._scorer_said = Watermark()
         self.dropped: Counter[str] = Counter()
         self._steps: dict[type[Any], Callable[[Any], list[Answer]]] = {
             Bar: self._on_bars,
@@ -81,25 +99,32 @@ class Labeller:
     @property
     def progress_ts(self) -> int:
         """The event time up to which every virtual outcome, by its exit_ts, is out."""
-        if self._scorer_progress:
-            return min(self._bars.complete_ts, *self._scorer_progress.values())
+        if self._scorer_said.shards:
+            return min(self._bars.complete_ts, self._scorer_said.event_ts)
         return 0 if self._waits_for_scorer else self._bars.complete_ts
 
     def bars_must_wait(self, ts: int) -> bool:
         """Whether bars of instant `ts` come before all answers to the instant known last.
 
-        Then INPUT waits for SCORED: outcomes leave in the same order however the two arrive.
+        Of a frame it is the first row that counts. Then INPUT waits for SCORED: outcomes leave in
+        the same order however the two arrive.
         """
         newest_ts = self._bars.newest_ts
         if ts <= newest_ts:
             return False
-        known = self._scorer_progress.values()
-        return newest_ts > min(known) if known else self._waits_for_scorer and newest_ts > 0
+        if self._scorer_said.shards:
+            return newest_ts > self._scorer_said.event_ts
+        return self._waits_for_scorer and newest_ts > 0
 
     @property
     def answers_must_wait(self) -> bool:
         """Whether half as many signals wait for bars as may: SCORED should wait for INPUT."""
-        return self._waiting_count > PENDING_SIGNALS_MAX // 2
+        return self._waiting.count > PENDING_SIGNALS_MAX // 2
+
+    @property
+    def trades_open(self) -> int:
+        """How many trades wait for their exit."""
+        return self._series.trades_open
 
     def step(self, event: Event) -> list[Answer]:
         """Take one event of INPUT or SCORED and return the outcomes to publish.
@@ -109,158 +134,175 @@ class Labeller:
         handler = self._steps.get(type(event))
         return handler(event) if handler else []
 
-    def _on_bars(self, event: Bar | Bars) -> list[Answer]:
-        return [answer for bar in new_bars(self._bars, event) for answer in self._on_bar(bar)]
+    def save(self) -> Saved:
+        """Return all that the core knows, for `load`."""
+        facts = {
+            "rules": self._said_of_rules(),
+            "waiting": self._waiting.save(),
+            "real": self._real.save(),
+            "scorer": self._scorer_said.save(),
+            "dropped": dict(self.dropped),
+        }
+        bars, exits, series = self._bars.save(), self._exits.save(), self._series.save()
+        return Saved.of(facts, bars=bars, exits=exits, series=series)
 
-    def _on_bar(self, bar: Bar) -> list[Answer]:
-        if not self._owns(bar.symbol):
+    def load(self, saved: Saved) -> None:
+        """Go on from `saved`, in a fresh labeller.
+
+        Raises ValueError where signals were labelled by other rules.
+        """
+        rules = self._said_of_rules()
+        if saved.facts["rules"] != rules:
+            raise ValueError(f"{saved.facts['rules']} was saved, {rules} is configured")
+        self._bars.load(saved.part("bars"))
+        self._exits.load(saved.part("exits"))
+        self._series.load(saved.part("series"), self._rules)
+        self._waiting.load(saved.facts["waiting"], self._rules)
+        self._real.load(saved.facts["real"], self._rules)
+        self._scorer_said.load(saved.facts["scorer"])
+        self.dropped = Counter(saved.facts["dropped"])
+
+    def _said_of_rules(self) -> list[list[Any]]:
+        """What outcomes depend on, beside the runners of the rules; costs are those of today."""
+        return [
+            [rule.name, rule.bit, rule.target_r, rule.max_hold_bars, rule.stop_atr_mult]
+            for rule in self._rules.values()
+        ]
+
+    def _on_bars(self, event: Bar | Bars) -> list[Answer]:
+        bars = take_bars(self._bars, event)
+        if bars is None:
             return []
-        key = (bar.symbol, bar.interval)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = LabelSeries()
-        exit_long = exit_short = 0
-        for rule in self._rules.values():
-            if rule.runner is not None and rule.covers(bar.symbol, bar.interval):
-                decision = rule.runner.decide(rule.runner.slot_of(bar.symbol), bar)
-                exit_long |= (decision[3] > 0.0) << rule.bit
-                exit_short |= (decision[4] > 0.0) << rule.bit
-        closed = series.push(bar, exit_long, exit_short)
-        self._open_count -= len(closed)
-        answers = [answer for trade in closed for answer in self._closed(trade)]
-        if key in self._waiting:
-            answers += self._place_waiting(key, series, bar.ts)
+        exits = self._exits.of(bars, self._bars)
+        answers: list[Answer] = []
+        rows = len(bars.slots)
+        # A signal that waits in the middle of a long run must still find its bar in the ring.
+        is_long = rows > AS_OF_BARS_MAX and np.bincount(bars.slots).max() > AS_OF_BARS_MAX
+        part = AS_OF_BARS_MAX if is_long else rows
+        for start in range(0, rows, part):
+            stop = min(start + part, rows)
+            for signal, ending in self._series.push(bars, self._bars, exits, start, stop):
+                self._tell(signal, ending, answers)
+            if self._waiting.count:
+                self._place_waiting(bars.slots[start:stop], bars.ts[start:stop], answers)
         return answers
+
+    def _place_waiting(self, slots: Ints, ts: Ints, answers: list[Answer]) -> None:
+        newest = dict(zip(slots.tolist(), ts.tolist(), strict=True))
+        names = {self._bars.name_of(slot): slot for slot in newest}
+        for slot in sorted(names[name] for name in names.keys() & self._waiting.names):
+            for signal in self._waiting.leave(self._bars.name_of(slot), newest[slot]):
+                self._place(signal, answers)
 
     def _on_reset(self, event: Reset) -> list[Answer]:
         self._bars.reset(event)
-        for (symbol, _), series in self._series.items():
-            if symbol == event.symbol:
-                dropped = series.reset()
-                self._open_count -= dropped
-                self.dropped["reset"] += dropped
-        for rule in self._rules.values():
-            if rule.runner is not None:
-                rule.runner.reset(event.symbol)
+        self._exits.reset(event.symbol)
+        dropped = self._series.reset(event.symbol)
+        if dropped:
+            self.dropped["reset"] += dropped
         return []
 
     def _on_scored(self, scored: Scored) -> list[Answer]:
         if not self._owns(scored.symbol):
             return []
-        invalid = any(reason.startswith("invalid:") for reason in scored.reasons)
+        why = _why_not(scored.reasons) if scored.reasons else ""
         rule = self._rules.get(scored.strategy)
-        if invalid or rule is None or not rule.covers(scored.symbol, scored.interval):
-            self.dropped["invalid" if invalid else "unknown_strategy"] += 1
+        if why == "invalid" or rule is None or not rule.covers(scored.symbol, scored.interval):
+            self.dropped[why if why == "invalid" else "unknown_strategy"] += 1
             return []
         if self._real.knows(scored.signal_id):
             return []
-        signal = msgspec.structs.replace(scored, inputs=b"", features={})
-        answers = _real(self._real.remember(signal, rule))
-        for reason in ("no_bar", "too_late"):
-            if reason in scored.reasons:
-                self.dropped[reason] += 1
-                return answers
-        return answers + self._label(signal, rule)
+        signal = signal_of(scored, rule)
+        answers = _real(self._real.remember(signal))
+        if why:
+            self.dropped[why] += 1
+        else:
+            self._place(signal, answers)
+        return answers
 
     def _on_trade(self, trade: Trade) -> list[Answer]:
         return _real(self._real.add(trade))
 
     def _on_progress(self, event: Progress) -> list[Answer]:
         if event.role == "scorer":
-            known = self._scorer_progress.get(event.shard, 0)
-            self._scorer_progress[event.shard] = max(known, event.event_ts)
+            self._scorer_said.note(event)
         return []
 
-    def _label(self, signal: Scored, rule: LabelRule) -> list[Answer]:
-        key = (signal.symbol, signal.interval)
-        series = self._series.get(key)
-        number = WAITS if series is None else series.find(signal.ts)
-        if series is None or number == WAITS:
-            self._wait(key, signal, rule)
-            return []
-        if number < 0:
-            self.dropped[{BEYOND_RING: "beyond_ring", NO_BAR: "no_bar"}[number]] += 1
-            return []
-        return self._place(series, number, signal, rule)
+    def _place(self, signal: LabelledSignal, answers: list[Answer]) -> None:
+        """Enter the trade of a signal, or let it wait for its bar."""
+        series = self._series
+        home = series.home_of(signal.symbol, signal.interval)
+        has_room = series.trades_open < OPEN_TRADES_MAX
+        state = WAITS if home < 0 else series.place(home, signal, has_room=has_room)
+        if state == WAITS:
+            self._wait(signal)
+            return
+        if signal.stop is None and state not in (NO_BAR, BEYOND_RING):
+            answers += _real(self._real.learn_stop(signal.signal_id, series.stop()))
+        if state == HAS_CLOSED:
+            self._tell(signal, series.ending(), answers)
+        elif state < HAS_CLOSED:
+            self.dropped[_DROPPED_AS[state]] += 1
 
-    def _wait(self, key: Key, signal: Scored, rule: LabelRule) -> None:
-        if self._waiting_count >= PENDING_SIGNALS_MAX:
+    def _wait(self, signal: LabelledSignal) -> None:
+        if self._waiting.count >= PENDING_SIGNALS_MAX:
             self.dropped["limit"] += 1
             return
-        self._waiting.setdefault(key, {}).setdefault(signal.ts, []).append((signal, rule))
-        self._waiting_count += 1
+        self._waiting.add(signal)
 
-    def _place_waiting(self, key: Key, series: LabelSeries, ts: int) -> list[Answer]:
-        lane = self._waiting[key]
-        answers: list[Answer] = []
-        for due in sorted(at for at in lane if at <= ts):
-            for signal, rule in lane.pop(due):
-                self._waiting_count -= 1
-                answers += self._label(signal, rule)
-        if not lane:
-            del self._waiting[key]
-        return answers
-
-    def _place(
-        self, series: LabelSeries, number: int, signal: Scored, rule: LabelRule
-    ) -> list[Answer]:
-        atr = series.atr_at(number)
-        answers = _real(self._real.learn_atr(signal.signal_id, atr))
-        if signal.stop is None and atr <= 0.0:
-            self.dropped["no_risk"] += 1
-            return answers
-        if self._open_count >= OPEN_TRADES_MAX:
-            self.dropped["limit"] += 1
-            return answers
-        placed = series.place(signal, rule, number)
-        if isinstance(placed, Closed):
-            answers += self._closed(placed)
-        elif placed == "reset":
-            self.dropped["reset"] += 1
-        else:
-            self._open_count += 1
-        return answers
-
-    def _closed(self, trade: Closed) -> list[Answer]:
-        prices = (trade.entry_price, trade.exit_price)
-        if trade.risk > 0.0:
-            figures = settle(trade.signal.side, *prices, trade.risk, trade.rule.costs)
-            if math.isfinite(trade.risk) and all(map(math.isfinite, figures)):
-                return [_virtual(trade, figures)]
+    def _tell(self, signal: LabelledSignal, ending: Ending, answers: list[Answer]) -> None:
+        """Say what became of a signal, unless no finite figures can be made of it."""
+        entry_ts, exit_ts, entry, exit_, risk, reason = ending
+        if risk > 0.0:
+            figures = settle(signal.side, entry, exit_, risk, signal.rule.costs)
+            if math.isfinite(risk) and all(map(math.isfinite, figures)):
+                y_return, gross, net, r_multiple, y_binary = figures
+                outcome = Outcome(
+                    signal.signal_id,
+                    signal.strategy,
+                    signal.symbol,
+                    signal.interval,
+                    signal.ts,
+                    signal.side,
+                    signal.accepted,
+                    entry_ts,
+                    exit_ts,
+                    entry,
+                    exit_,
+                    y_return,
+                    r_multiple,
+                    gross,
+                    net,
+                    y_binary,
+                    REASON_NAMES[reason],
+                    True,
+                    signal.probability,
+                    signal.model,
+                )
+                subject = _subject(signal.strategy, signal.symbol)
+                answers.append(Answer(subject, outcome, "", f"{signal.signal_id}:virtual"))
+                return
         self.dropped["no_risk"] += 1
-        return []
 
 
-def _virtual(trade: Closed, figures: Figures) -> Answer:
-    signal = trade.signal
-    outcome = Outcome(
-        signal_id=signal.signal_id,
-        strategy=signal.strategy,
-        symbol=signal.symbol,
-        interval=signal.interval,
-        ts=signal.ts,
-        side=signal.side,
-        accepted=signal.accepted,
-        entry_ts=trade.entry_ts,
-        exit_ts=trade.exit_ts,
-        entry_price=trade.entry_price,
-        exit_price=trade.exit_price,
-        y_return=figures.y_return,
-        r_multiple=figures.r_multiple,
-        y_pnl_gross=figures.y_pnl_gross,
-        y_pnl_net=figures.y_pnl_net,
-        y_binary=figures.y_binary,
-        exit_reason=trade.reason,
-        virtual=True,
-        probability=signal.probability,
-        model=signal.model,
-    )
-    subject = subjects.outcome(signal.strategy, signal.symbol)
-    return Answer(subject, outcome, identity=f"{signal.signal_id}:virtual")
+def _why_not(reasons: tuple[str, ...]) -> str:
+    """Return why an answered signal gets no virtual outcome, "" where it gets one."""
+    for reason in reasons:
+        if reason.startswith("invalid:"):
+            return "invalid"
+    for reason in ("no_bar", "too_late"):
+        if reason in reasons:
+            return reason
+    return ""
+
+
+@lru_cache(maxsize=65_536)
+def _subject(strategy: str, symbol: str) -> str:
+    return subjects.outcome(strategy, symbol)
 
 
 def _real(outcome: Outcome | None) -> list[Answer]:
     if outcome is None:
         return []
-    subject = subjects.outcome(outcome.strategy, outcome.symbol)
+    subject = _subject(outcome.strategy, outcome.symbol)
     return [Answer(subject, outcome, identity=f"{outcome.signal_id}:real")]

@@ -6,16 +6,22 @@ the signal itself or from its bar.
 """
 
 import math
+from collections import OrderedDict
+from typing import Any, TypeVar
+
+import msgspec
 
 from engine.label_rule import LabelRule
-from engine.trade import stop_of
+from engine.labelled_signal import LabelledSignal, loaded
 from streams.errors import WireError
-from streams.events import Outcome, Scored, Trade
+from streams.events import Outcome, Trade
 
 TRADE = "trade"
 SIGNALS_REMEMBERED_MAX = 100_000
 TRADES_WAITING_MAX = 10_000
 TRADE_PARTS_MAX = 256
+
+T = TypeVar("T")
 
 
 class RealTrades:
@@ -27,30 +33,27 @@ class RealTrades:
     """
 
     def __init__(self) -> None:
-        self._signals: dict[str, tuple[Scored, LabelRule, float | None]] = {}
-        self._parts: dict[str, list[Trade]] = {}
-        self._told: dict[str, None] = {}
+        # Of an OrderedDict the oldest is found at once, of a dict behind every one forgotten.
+        self._signals: OrderedDict[str, LabelledSignal] = OrderedDict()
+        self._parts: OrderedDict[str, list[Trade]] = OrderedDict()
+        self._told: OrderedDict[str, None] = OrderedDict()
         self.forgotten = 0
 
     def knows(self, signal_id: str) -> bool:
         """Return whether the signal is remembered."""
         return signal_id in self._signals
 
-    def remember(self, signal: Scored, rule: LabelRule) -> Outcome | None:
+    def remember(self, signal: LabelledSignal) -> Outcome | None:
         """Learn of a signal; returns the outcome of a trade that waited for it."""
-        if len(self._signals) >= SIGNALS_REMEMBERED_MAX:
-            del self._signals[next(iter(self._signals))]
-        self._signals[signal.signal_id] = (signal, rule, signal.stop)
-        return self._tell(signal.signal_id)
+        _keep(self._signals, signal.signal_id, signal, SIGNALS_REMEMBERED_MAX)
+        return self._tell(signal.signal_id) if self._parts else None
 
-    def learn_atr(self, signal_id: str, atr: float) -> Outcome | None:
-        """Learn ATR(14) as of a signal's bar; returns the outcome of a trade that waited."""
+    def learn_stop(self, signal_id: str, stop: float) -> Outcome | None:
+        """Learn where a signal's bar puts its stop; returns the outcome of a trade that waited."""
         known = self._signals.get(signal_id)
-        if known is None or known[2] is not None:
+        if known is None or known.stop is not None:
             return None
-        signal, rule, _ = known
-        stop = stop_of(signal.side, signal.price, signal.stop, atr, rule.stop_atr_mult)
-        self._signals[signal_id] = (signal, rule, stop)
+        known.stop = stop
         return self._tell(signal_id)
 
     def add(self, trade: Trade) -> Outcome | None:
@@ -60,10 +63,8 @@ class RealTrades:
             return None
         parts = self._parts.get(trade.signal_id)
         if parts is None:
-            if len(self._parts) >= TRADES_WAITING_MAX:
-                del self._parts[next(iter(self._parts))]
-                self.forgotten += 1
-            parts = self._parts[trade.signal_id] = []
+            parts = []
+            self.forgotten += _keep(self._parts, trade.signal_id, parts, TRADES_WAITING_MAX)
         if trade in parts:
             return None
         if len(parts) >= TRADE_PARTS_MAX:
@@ -71,23 +72,45 @@ class RealTrades:
         parts.append(trade)
         return self._tell(trade.signal_id)
 
+    def save(self) -> dict[str, Any]:
+        """Return all that is known, as plain values, for `load`."""
+        return {
+            "signals": [signal.save() for signal in self._signals.values()],
+            "parts": [list(map(msgspec.structs.astuple, parts)) for parts in self._parts.values()],
+            "told": list(self._told),
+            "forgotten": self.forgotten,
+        }
+
+    def load(self, saved: dict[str, Any], rules: dict[str, LabelRule]) -> None:
+        """Go on from what `save` returned."""
+        signals = [loaded(signal, rules) for signal in saved["signals"]]
+        self._signals = OrderedDict((signal.signal_id, signal) for signal in signals)
+        trades = [[Trade(*part) for part in parts] for parts in saved["parts"]]
+        self._parts = OrderedDict((parts[0].signal_id, parts) for parts in trades)
+        self._told = OrderedDict.fromkeys(saved["told"])
+        self.forgotten = saved["forgotten"]
+
     def _tell(self, signal_id: str) -> Outcome | None:
         parts = self._parts.get(signal_id)
-        known = self._signals.get(signal_id)
-        if not parts or known is None or not parts[-1].final:
-            return None
-        signal, _, stop = known
-        if stop is None:
+        signal = self._signals.get(signal_id)
+        if not parts or signal is None or signal.stop is None or not parts[-1].final:
             return None
         del self._parts[signal_id]
-        outcome = _outcome(signal, parts, stop)
+        outcome = _outcome(signal, parts, signal.stop)
         if outcome is None:
             self.forgotten += 1
             return None
-        if len(self._told) >= SIGNALS_REMEMBERED_MAX:
-            del self._told[next(iter(self._told))]
-        self._told[signal_id] = None
+        _keep(self._told, signal_id, None, SIGNALS_REMEMBERED_MAX)
         return outcome
+
+
+def _keep(known: OrderedDict[str, T], key: str, value: T, at_most: int) -> bool:
+    """Keep a value as the newest of `at_most`; return whether the oldest was forgotten for it."""
+    is_full = len(known) >= at_most
+    if is_full:
+        known.popitem(last=False)
+    known[key] = value
+    return is_full
 
 
 def check_trade(trade: Trade) -> None:
@@ -104,12 +127,12 @@ def check_trade(trade: Trade) -> None:
         raise WireError(TRADE, f"pnl_net must be finite, was {trade.pnl_net}")
     if not 0 < trade.entry_ts <= trade.exit_ts < 2**63:
         raise WireError(
-            "trade",
+            TRADE,
             f"0 < entry_ts <= exit_ts must hold, were {trade.entry_ts} and {trade.exit_ts}",
         )
 
 
-def _outcome(signal: Scored, parts: list[Trade], stop: float) -> Outcome | None:
+def _outcome(signal: LabelledSignal, parts: list[Trade], stop: float) -> Outcome | None:
     quantity = sum(part.quantity for part in parts)
     entry = sum(part.entry_price * part.quantity for part in parts) / quantity
     exit_ = sum(part.exit_price * part.quantity for part in parts) / quantity

@@ -105,6 +105,5 @@ def test_signals_are_accounted_for_whatever_becomes_of_them():
     bars_in, scored = streams(reset_at=150, stride=1)
     labeller = Labeller((*STRATEGIES, EXTERNAL))
     told = sum(len(labeller.step(event)) for event in [*bars_in, *scored])
-    still_open = sum(series.trades_open for series in labeller._series.values())
-    assert told + still_open + sum(labeller.dropped.values()) == len(scored)
+    assert told + labeller.trades_open + sum(labeller.dropped.values()) == len(scored)
     assert labeller.dropped["reset"] > 0

@@ -1,5 +1,7 @@
 """Every signal gets one outcome by one rule; what gets none is counted."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from engine.labeller import Labeller
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from engine.strategist import Strategist
 from engine.strategy import ATR, load_strategy
-from streams.events import Progress, Reset, Scored
+from streams.events import Progress, Reset
 from tests.engine.labelling import EXTERNAL, FREE, answer_to, answered, bar, outcomes
 from tests.engine.market import random_bars
 
@@ -87,7 +89,7 @@ def test_the_labellers_atr_is_the_strategies(reset_at):
         prices = (one.open, one.high, one.low, one.close, one.volume)
         strategy.update(states, 0, one.ts, *prices, vector, out)
         feed(labeller, one)
-        assert labeller._series[("AAA", "1d")].atr_at(i) == out[ATR]
+        assert labeller._series.atr_at(0, i) == out[ATR]
 
 
 def test_many_trades_of_a_series_are_open_at_once():
@@ -248,8 +250,8 @@ def test_only_the_symbols_of_its_own_are_labelled():
     assert labeller.progress_ts == 1
 
 
-def scorer_at(ts: int, shard: int = 0, role: str = "scorer") -> Progress:
-    return Progress(role, shard, ts, 1)
+def scorer_at(ts: int, shard: int = 0, role: str = "scorer", shards: int = 1) -> Progress:
+    return Progress(role, shard, ts, 1, shards)
 
 
 def test_progress_is_that_of_the_slower_of_bars_and_scorers():
@@ -260,8 +262,20 @@ def test_progress_is_that_of_the_slower_of_bars_and_scorers():
     assert labeller.progress_ts == 1
     feed(labeller, scorer_at(9), scorer_at(3))
     assert labeller.progress_ts == 2
-    feed(labeller, scorer_at(1, shard=1))
+
+
+def test_the_slowest_scorer_counts_and_one_that_is_gone_with_a_larger_generation_does_not():
+    labeller = Labeller((EXTERNAL,), waits_for_scorer=True)
+    feed(labeller, bar(1, *QUIET), bar(2, *QUIET), bar(3, *QUIET))
+    feed(labeller, scorer_at(3, shards=2))
+    assert labeller.progress_ts == 0
+    assert labeller.bars_must_wait(4)
+    feed(labeller, scorer_at(1, shard=1, shards=2))
     assert labeller.progress_ts == 1
+    # Shard 1 is dead, and one scorer goes on in place of two.
+    feed(labeller, scorer_at(3))
+    assert labeller.progress_ts == 2
+    assert not labeller.bars_must_wait(4)
 
 
 def test_where_scorers_report_nothing_is_promised_before_they_do():
@@ -287,9 +301,9 @@ def test_bars_of_an_instant_wait_for_the_answers_to_the_one_before():
 def test_the_served_vector_is_not_kept():
     labeller = Labeller((EXTERNAL,))
     feed(labeller, bar(1, *QUIET), answered(1, inputs=b"\x01" * 400, features={"a": 1.0}))
-    kept: Scored = labeller._real._signals["s1"][0]
-    assert kept.inputs == b""
-    assert kept.features == {}
+    kept = labeller._real._signals["s1"]
+    assert not {"inputs", "features"} & {*kept.__struct_fields__}
+    assert gc.is_tracked(kept) is False
 
 
 def test_a_signal_whose_stop_falls_on_its_price_gets_no_outcome():

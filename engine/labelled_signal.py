@@ -1,0 +1,55 @@
+"""What the labeller keeps of an answered signal: what its outcomes say of it."""
+
+from sys import intern
+from typing import Any
+
+import msgspec
+
+from engine.label_rule import LabelRule
+from streams.events import Scored
+
+
+class LabelledSignal(msgspec.Struct, gc=False):
+    """A signal, its answer and the rule it is labelled by; a stop may be learned from its bar."""
+
+    rule: LabelRule
+    signal_id: str
+    strategy: str
+    symbol: str
+    interval: str
+    ts: int
+    side: int
+    price: float
+    stop: float | None
+    accepted: bool
+    probability: float | None
+    model: str | None
+
+    def save(self) -> list[Any]:
+        """Return all but the rule as plain values, for `loaded`."""
+        return list(msgspec.structs.astuple(self)[1:])
+
+
+def signal_of(scored: Scored, rule: LabelRule) -> LabelledSignal:
+    """Return what is to be kept of an answer; names that many share are kept once."""
+    model = scored.model
+    return LabelledSignal(
+        rule,
+        scored.signal_id,
+        rule.name,
+        intern(scored.symbol),
+        intern(scored.interval),
+        scored.ts,
+        scored.side,
+        scored.price,
+        scored.stop,
+        scored.accepted,
+        scored.probability,
+        None if model is None else intern(model),
+    )
+
+
+def loaded(saved: list[Any], rules: dict[str, LabelRule]) -> LabelledSignal:
+    """Return the signal that `save` was called on. Raises KeyError without its rule."""
+    _, strategy, *_ = saved
+    return LabelledSignal(rules[strategy], *saved)
