@@ -133,14 +133,14 @@ class Scorer:
         subject = subjects.deployed(deployment.strategy)
         if settings is None:
             detail = f"unknown_strategy: {self._unknown(deployment.strategy)}"
-            return [dead_letter(subject, deployment, detail)]
+            return self._letter(subject, deployment, detail)
         if isinstance(model, ModelRefused):
-            return [dead_letter(subject, deployment, f"model_refused: {model}")]
+            return self._letter(subject, deployment, f"model_refused: {model}")
         if not self._deployments.has_room(deployment):
             detail = (
                 f"scope_limit: more than {SCOPES_MAX} scopes, this one is {deployment.symbol!r}"
             )
-            return [dead_letter(subject, deployment, detail)]
+            return self._letter(subject, deployment, detail)
         if not settings.ml.pinned:
             self._deployments.add(self._in_force(deployment, model))
         return []
@@ -189,13 +189,16 @@ class Scorer:
         every raw signal in it whose id can be read.
         """
         found = list(enumerate(unread_signals(subject, payload)))
-        answers = self._turn_down(dead_letter(subject, payload, str(error)), found, payload, error)
-        is_concerned = not found or any(self._owns(one.symbol) for _, one in found)
-        return answers if is_concerned else []
+        return self._turn_down(self._letter(subject, payload, str(error)), found, payload, error)
+
+    def _letter(self, subject: str, event: Event | bytes, error: str) -> list[Answer]:
+        """Return the letter of a whole message: one shard of all sends it."""
+        is_mine = self._owns(subjects.name_of(subject.rpartition(".")[2]))
+        return [dead_letter(subject, event, error)] if is_mine else []
 
     def _turn_down(
         self,
-        letter: Answer,
+        letter: list[Answer],
         signals: list[tuple[int, Unread]],
         content: bytes,
         error: WireError,
@@ -207,7 +210,7 @@ class Scorer:
             return []
         new = [one for one, verdict in zip(signals, verdicts, strict=True) if verdict == "new"]
         return [
-            letter,
+            *letter,
             *(
                 one.rejected(error.reason)._replace(row=row)
                 for row, one in new
@@ -219,7 +222,7 @@ class Scorer:
         try:
             columns = columns_of(frame)
         except WireError as error:
-            return [dead_letter(subjects.frame(frame.interval), frame, str(error))]
+            return self._letter(subjects.frame(frame.interval), frame, str(error))
         if not columns.is_run:
             return self._on_rows(columns, 0)
         # A signal that waits in the middle of a long run must still find its bar in the ring.
@@ -300,9 +303,9 @@ class Scorer:
         one = Unread(
             signal.signal_id, signal.strategy, signal.symbol, signal.interval, max(signal.ts, 0)
         )
-        letter = dead_letter(subjects.raw(signal.strategy, signal.symbol), signal, str(error))
+        letter = self._letter(subjects.raw(signal.strategy, signal.symbol), signal, str(error))
         answers = self._turn_down(letter, [(row, one)], content, error)
-        return [a._replace(row=row) for a in answers] if self._owns(signal.symbol) else []
+        return [answer._replace(row=row) for answer in answers]
 
     def _open_desk(self, lane: Lane) -> Desk:
         strategy, symbol = lane
@@ -322,7 +325,7 @@ class Scorer:
             if policy.strategy not in self._strategies:
                 raise WireError("unknown_strategy", self._unknown(policy.strategy))
         except WireError as error:
-            return [dead_letter(subjects.policy(policy.strategy), policy, str(error))]
+            return self._letter(subjects.policy(policy.strategy), policy, str(error))
         self._policies.add(policy)
         return []
 

@@ -1,6 +1,5 @@
 """The scorer answers every signal once, as of the bar it names."""
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -374,35 +373,3 @@ def test_it_takes_bars_of_any_interval_side_by_side():
     for bar in sorted([*daily, *hourly], key=lambda bar: bar.ts):
         assert isinstance(bar, Bar)
         assert scorer.step(bar) == []
-
-
-@pytest.mark.parametrize("cut", [0, 1, 40, 150, 299])
-def test_a_scorer_goes_on_from_what_another_saved(model, cut: int):
-    lanes = [random_bars(symbol, 150, seed=n) for n, symbol in enumerate(("AAA", "BBB"))]
-    events = [event for day in zip(*lanes, strict=True) for event in day]
-    signals = {n: signal_on(bar, f"s{n}") for n, bar in enumerate(events) if n % 3 == 0}
-    ahead = {n: signal_on(events[n + 2], f"w{n}") for n in range(0, len(events) - 2, 7)}
-    undisturbed, first, second = (make_scorer() for _ in range(3))
-    said, expected = [], []
-    core = first
-    for n, bar in enumerate(events):
-        for event in (bar, signals.get(n), ahead.get(n), Policy("alpha", "observe", "ops", "try")):
-            if event is None or (isinstance(event, Policy) and n != 20):
-                continue
-            said += core.step(event)
-            expected += undisturbed.step(event)
-        if n == 10:
-            core.deploy(deployment(), model)
-            undisturbed.deploy(deployment(), model)
-        if n == cut:
-            saved = core.save()
-            facts = msgspec.msgpack.decode(msgspec.msgpack.encode(saved.facts))
-            second.load(saved._replace(facts=facts), {"d" * 64: model})
-            assert [d.version for d in core.deployed_in(core.save())] == ["v1"] * (n >= 10)
-            core = second
-    # Ids are remembered over the change: a repeat stays a repeat, another payload a conflict.
-    assert core.step(signals[297]) == []
-    assert core.step(msgspec.structs.replace(signals[297], score=0.1))[0].error
-    assert said == expected
-    assert core.progress_ts == undisturbed.progress_ts
-    assert len([a for a in said if a.event.probability is not None]) > 50
