@@ -27,7 +27,6 @@ from streams.validation import check_bar
 __all__ = ["AS_OF_BARS_MAX", "NO_BAR", "TOO_LATE", "WAITS", "BarBook", "NewBars", "grown"]
 
 SERIES_MAX = 100_000
-FRAMES_KNOWN_MAX = 256
 _SLOTS_FIRST = 16
 _NOWHERE = -1
 
@@ -67,9 +66,8 @@ class BarBook:
         self._take_bar = kernels.take_bar
         self._take_rows = kernels.take_rows
         self._find_bar = kernels.find_bar
-        self._slots: dict[tuple[str, str], int] = {}
+        self._slots: dict[str, dict[str, int]] = {}
         self._names: list[tuple[str, str]] = []
-        self._frames: dict[tuple[str, tuple[str, ...]], Ints] = {}
         self._counts = np.zeros(_SLOTS_FIRST, dtype=np.int64)
         self._last_ts = np.zeros(_SLOTS_FIRST, dtype=np.int64)
         self._ts = np.zeros((_SLOTS_FIRST, AS_OF_BARS_MAX), dtype=np.int64)
@@ -82,7 +80,8 @@ class BarBook:
 
     def slot_of(self, symbol: str, interval: str) -> int:
         """Return the slot of a series, -1 where it has had no bar."""
-        return self._slots.get((symbol, interval), _NOWHERE)
+        known = self._slots.get(interval)
+        return _NOWHERE if known is None else known.get(symbol, _NOWHERE)
 
     def name_of(self, slot: int) -> tuple[str, str]:
         """Return the symbol and the interval of a slot."""
@@ -111,7 +110,7 @@ class BarBook:
         Raises WireError as `check_bar` does, `correction` for a bar at or before its series'
         last ts that differs from what is known, `series_limit` when there are too many series.
         """
-        slot = self._slots.get((bar.symbol, bar.interval), _NOWHERE)
+        slot = self.slot_of(bar.symbol, bar.interval)
         if slot < 0:
             check_bar(bar)
             slot = self._open((bar.symbol, bar.interval))
@@ -201,8 +200,9 @@ class BarBook:
     def load(self, saved: Saved) -> None:
         """Go on from what `save` returned."""
         self._names = [(symbol, interval) for symbol, interval in saved.facts["names"]]
-        self._slots = {name: slot for slot, name in enumerate(self._names)}
-        self._frames.clear()
+        self._slots = {}
+        for slot, (symbol, interval) in enumerate(self._names):
+            self._slots.setdefault(interval, {})[symbol] = slot
         self.newest_ts, self.complete_ts = saved.facts["known"]
         self._counts = refilled(self._counts, saved.arrays["counts"])
         self._last_ts = refilled(self._last_ts, saved.arrays["last_ts"])
@@ -220,19 +220,15 @@ class BarBook:
         if columns.is_run:
             slot = self._slot_or_nowhere(columns.symbols[0], columns.interval)
             return np.full(len(columns.ts), slot, dtype=np.int64)
-        key = (columns.interval, columns.symbols)
-        slots = self._frames.get(key)
-        if slots is None:
+        known: dict[str, int] = self._slots.get(columns.interval, {})
+        found: list[int | None] = list(map(known.get, columns.symbols))
+        if None in found:
             found = [self._slot_or_nowhere(name, columns.interval) for name in columns.symbols]
-            slots = np.array(found, dtype=np.int64)
-            if len(self._frames) >= FRAMES_KNOWN_MAX:
-                del self._frames[next(iter(self._frames))]
-            self._frames[key] = slots
-        return slots
+        return np.array(found, dtype=np.int64)
 
     def _slot_or_nowhere(self, symbol: str, interval: str) -> int:
         try:
-            slot = self._slots.get((symbol, interval), _NOWHERE)
+            slot = self.slot_of(symbol, interval)
             return slot if slot >= 0 else self._open((symbol, interval))
         except WireError:
             return _NOWHERE
@@ -258,7 +254,7 @@ class BarBook:
         slot = len(self._names)
         if slot >= SERIES_MAX:
             raise WireError("series_limit", f"more than {SERIES_MAX} series, this one is {key}")
-        self._slots[key] = slot
+        self._slots.setdefault(key[1], {})[key[0]] = slot
         self._names.append(key)
         self._counts = grown(self._counts, slot + 1)
         self._last_ts = grown(self._last_ts, slot + 1)
