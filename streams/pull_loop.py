@@ -159,7 +159,8 @@ class PullLoop:
         self._consumer_field = self._consumer.encode()
         self._reply = f"{self._inbox}.{generation}"
         self._delivered = 0
-        self._wanted = 0
+        # Nobody is asked before there is somebody to ask.
+        self._wanted = PULL_MESSAGES
         await self._jetstream.make_consumer(
             self._stream,
             self._consumer,
@@ -176,6 +177,7 @@ class PullLoop:
             },
             self._subjects,
         )
+        self._wanted = 0
         self._request_more()
 
     def _request_more(self) -> None:

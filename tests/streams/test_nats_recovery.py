@@ -215,6 +215,28 @@ async def test_a_reader_survives_the_loss_of_its_consumer(bus: NatsBus):
     assert [m.seq for m in await take(reader, 1)] == [2]
 
 
+async def test_a_consumer_is_asked_only_when_it_has_been_made(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+):
+    reader = await bus.read(INPUT)
+    await bus.publish("bars.1d.A", b"1")
+    await asyncio.sleep(0.2)
+    make, write = bus.jetstream.make_consumer, bus.connection.write
+    asked: list[bytes] = []
+
+    async def take_meanwhile(*arguments: object) -> None:
+        assert len(reader.take()) == 1
+        assert not asked
+        await make(*arguments)
+
+    monkeypatch.setattr(bus.jetstream, "make_consumer", take_meanwhile)
+    monkeypatch.setattr(bus.connection, "write", lambda line: (asked.append(line), write(line)))
+    reader.reconnected()
+    await until(lambda: bool(asked))
+    await bus.publish("bars.1d.A", b"2")
+    assert [m.seq for m in await take(reader, 1)] == [2]
+
+
 async def test_closing_a_reader_deletes_its_consumer(bus: NatsBus):
     reader = await bus.read(INPUT)
     await reader.close()
