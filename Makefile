@@ -48,6 +48,11 @@ format: $(READY) ## put the code and the file map of ARCHITECTURE.md into their 
 bench: $(READY) ## run the benchmarks, beside their peers
 	$(BIN)/python -m pytest tests/benchmarks -o python_files="bench_*.py" -s $(ARGS)
 
+# CHAOS_SEED=7 makes another run, and a failed one again; CHAOS_KILLS=500 a longer one.
+.PHONY: chaos
+chaos: $(READY) ## kill the scorer 50 times and the broker 20 times under load (ARGS="-k broker")
+	$(BIN)/python -m pytest tests/simulation/test_killed_*.py -m slow -s --timeout=3600 $(ARGS)
+
 .PHONY: bench-science
 bench-science: $(READY) ## run the long statistical and chaos tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)

@@ -270,6 +270,11 @@ class Chaos:
             asyncio.create_task(one.run()) for one in (self.publisher, self.watch, self.engine)
         ]
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether all who are served here have a broker."""
+        return all(bus.connected for bus in self._buses)
+
     async def until(self, is_so: Callable[[], bool], what: str) -> None:
         """Wait; whoever of the run ends by an error ends the wait."""
 
@@ -333,7 +338,10 @@ class Chaos:
             "answers with effect": (self.engine.acted, compare(answers, self.engine.effects)),
         }
         told = [f"{what}: {count}, {findings}" for what, (count, findings) in found.items()]
-        told.append(f"kills: {self.kills}, lives of the engine: {self.engine.lives}")
+        told.append(
+            f"kills: {self.kills}, publishing tried again: {self.publisher.retries}, "
+            f"lives of the engine: {self.engine.lives}"
+        )
         print("\n".join(told))
         assert {findings for _, findings in found.values()} == {NOTHING}, "\n".join(
             [f"CHAOS_SEED={self.seed} shows it again", *told]
