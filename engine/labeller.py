@@ -45,6 +45,7 @@ from engine.labelled_signal import LabelledSignal, signal_of
 from engine.real_trades import RealTrades
 from engine.saved import Saved
 from engine.settings import StrategySettings
+from engine.skew_audit import SkewAudit, served_in
 from engine.trade import REASON_NAMES, settle
 from streams import subjects
 from streams.events import Bar, Bars, Event, Outcome, Progress, Reset, Scored, Trade
@@ -67,6 +68,7 @@ class Labeller:
 
     With `waits_for_scorer` nothing is promised before a scorer has reported progress: set it
     wherever scorers publish theirs, so that bars read ahead of the answers promise nothing.
+    `audit` makes a skew audit on the labeller's own bars: its word goes out with the outcomes.
     Raises ConfigError for an unknown kind or parameter.
     """
 
@@ -76,11 +78,13 @@ class Labeller:
         owns: Callable[[str], bool] = lambda symbol: True,
         *,
         waits_for_scorer: bool = False,
+        audit: Callable[[BarBook], SkewAudit] | None = None,
     ) -> None:
         self._owns = owns
         self._waits_for_scorer = waits_for_scorer
         self._rules = label_rules(settings)
         self._bars = BarBook()
+        self._audit = audit(self._bars) if audit is not None else None
         self._exits = LabelExits(self._rules.values(), owns)
         self._series = LabelSeries(owns)
         self._waiting = LabelWaiting()
@@ -143,8 +147,14 @@ class Labeller:
             "scorer": self._scorer_said.save(),
             "dropped": dict(self.dropped),
         }
-        bars, exits, series = self._bars.save(), self._exits.save(), self._series.save()
-        return Saved.of(facts, bars=bars, exits=exits, series=series)
+        parts = {
+            "bars": self._bars.save(),
+            "exits": self._exits.save(),
+            "series": self._series.save(),
+        }
+        if self._audit is not None:
+            parts["audit"] = self._audit.save()
+        return Saved.of(facts, **parts)
 
     def load(self, saved: Saved) -> None:
         """Go on from `saved`, in a fresh labeller.
@@ -160,6 +170,8 @@ class Labeller:
         self._waiting.load(saved.facts["waiting"], self._rules)
         self._real.load(saved.facts["real"], self._rules)
         self._scorer_said.load(saved.facts["scorer"])
+        if self._audit is not None:
+            self._audit.load(saved.part("audit"))
         self.dropped = Counter(saved.facts["dropped"])
 
     def _said_of_rules(self) -> list[list[Any]]:
@@ -174,7 +186,7 @@ class Labeller:
         if bars is None:
             return []
         exits = self._exits.of(bars, self._bars)
-        answers: list[Answer] = []
+        answers: list[Answer] = self._audit.take(bars) if self._audit is not None else []
         rows = len(bars.slots)
         # A signal that waits in the middle of a long run must still find its bar in the ring.
         is_long = rows > AS_OF_BARS_MAX and np.bincount(bars.slots).max() > AS_OF_BARS_MAX
@@ -195,7 +207,9 @@ class Labeller:
                 self._place(signal, answers)
 
     def _on_reset(self, event: Reset) -> list[Answer]:
-        self._bars.reset(event)
+        slots = self._bars.reset(event)
+        if self._audit is not None:
+            self._audit.forget(slots)
         self._exits.reset(event.symbol)
         dropped = self._series.reset(event.symbol)
         if dropped:
@@ -214,6 +228,8 @@ class Labeller:
             return []
         signal = signal_of(scored, rule)
         answers = _real(self._real.remember(signal))
+        if self._audit is not None:
+            answers += self._audit.check(served_in(scored))
         if why:
             self.dropped[why] += 1
         else:

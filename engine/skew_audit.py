@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.answer import Answer
-from engine.bar_book import AS_OF_BARS_MAX, BarBook, NewBars
+from engine.bar_book import AS_OF_BARS_MAX, WAITS, BarBook, NewBars
 from engine.feature_rows import FeatureRows
+from engine.saved import Saved
 from models.compiled import load_compiled
 from models.feature_set import FeatureSet
 from streams import subjects
-from streams.events import TEXT_MAX, Drift
+from streams.events import TEXT_MAX, Drift, Scored
 from streams.session import Session
 
 RTOL = 1e-5
@@ -33,6 +34,7 @@ CHANNEL = "skew"
 DETECTOR = "skew_audit"
 CLEAN_TO_RECOVER = 100
 LANES_MAX = 65_536
+PENDING_MAX = 10_000
 
 _SOURCE = '''"""The comparison of two rows, as a call from Python."""
 
@@ -71,17 +73,33 @@ class Served(NamedTuple):
     signal_id: str
     strategy: str
     symbol: str
+    interval: str
     ts: int
     model: str | None
     inputs: bytes
     features_digest: str
 
 
+def served_in(scored: Scored) -> Served:
+    """Return what an answer says it was made of."""
+    return Served(
+        scored.signal_id,
+        scored.strategy,
+        scored.symbol,
+        scored.interval,
+        scored.ts,
+        scored.model,
+        scored.inputs,
+        scored.features_digest,
+    )
+
+
 class SkewAudit:
     """Recomputes features by `book`, which belongs to whoever asks, and compares.
 
-    `digests` names, by strategy, the features that this code serves. `audited`, `unequal` and
-    `of_other_code` count signals: compared, found to differ, served by another feature code.
+    `digests` names, by strategy, the features that this code serves. An answer whose bar has not
+    come waits for it, at most PENDING_MAX of them. Signals are counted: `audited` were compared,
+    `unequal` found to differ; `passed_over` came too late, too many or served by other code.
     """
 
     def __init__(
@@ -95,33 +113,69 @@ class SkewAudit:
         self._digests = digests
         # By (strategy, symbol) in which a difference was found: equal signals since the last.
         self._astray: dict[tuple[str, str], int] = {}
+        self._pending: dict[tuple[str, str], list[Served]] = {}
+        self._pending_count = 0
         self.audited = 0
         self.unequal = 0
-        self.of_other_code = 0
+        self.passed_over = 0
 
-    def take(self, new: NewBars) -> None:
-        """Move the features on by bars that the book has just stored."""
+    def take(self, new: NewBars) -> list[Answer]:
+        """Move the features on by bars that the book has just stored; compare what waited."""
         self._rows.update_many(new)
+        if not self._pending_count:
+            return []
+        names = {self._book.name_of(slot) for slot in set(new.slots.tolist())}
+        answers: list[Answer] = []
+        for name in sorted(names & self._pending.keys()):
+            waited = self._pending.pop(name)
+            self._pending_count -= len(waited)
+            answers += [answer for served in waited for answer in self.check(served)]
+        return answers
 
     def forget(self, slots: list[int]) -> None:
         """Begin series anew, as their bars were reset."""
         for slot in slots:
             self._rows.clear(slot)
 
-    def check(self, served: Served, slot: int) -> list[Answer]:
-        """Compare one answer's vector; return what to publish: a drift event on channel `skew`.
-
-        Its bar must have come; one that has left the ring is passed over.
-        """
+    def check(self, served: Served) -> list[Answer]:
+        """Compare one answer's vector; return what to publish: a drift event on channel `skew`."""
+        if not served.inputs:
+            return []
+        slot = self._book.slot_of(served.symbol, served.interval)
         position = self._book.position_of(slot, served.ts)
-        if position < 0 or not served.inputs:
+        is_known = self._digests.get(served.strategy) == served.features_digest
+        if position == WAITS and is_known and self._pending_count < PENDING_MAX:
+            self._pending.setdefault((served.symbol, served.interval), []).append(served)
+            self._pending_count += 1
             return []
-        if self._digests.get(served.strategy) != served.features_digest:
-            self.of_other_code += 1
+        vector = np.frombuffer(served.inputs[: 4 * len(self._names)], dtype=np.uint8)
+        if position < 0 or not is_known or len(vector) < 4 * len(self._names):
+            self.passed_over += 1
             return []
-        vector = np.frombuffer(served.inputs, dtype="<f4").astype(np.float32)
-        if len(vector) < len(self._names):
-            return []
+        return self._compare(served, slot, position, vector.view("<f4").astype(np.float32))
+
+    def save(self) -> Saved:
+        """Return all that the audit knows, for `load`."""
+        pending = [list(served) for waited in self._pending.values() for served in waited]
+        astray = [[*lane, count] for lane, count in self._astray.items()]
+        counts = [self.audited, self.unequal, self.passed_over]
+        facts = {"pending": pending, "astray": astray, "counts": counts}
+        return Saved.of(facts, rows=self._rows.save(len(self._book)))
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `save` returned; the book must have been loaded."""
+        self._rows.load(saved.part("rows"))
+        self._pending, self._pending_count = {}, 0
+        for values in saved.facts["pending"]:
+            served = Served(*values)
+            self._pending.setdefault((served.symbol, served.interval), []).append(served)
+            self._pending_count += 1
+        self._astray = {(strategy, name): n for strategy, name, n in saved.facts["astray"]}
+        self.audited, self.unequal, self.passed_over = saved.facts["counts"]
+
+    def _compare(
+        self, served: Served, slot: int, position: int, vector: NDArray[np.float32]
+    ) -> list[Answer]:
         own = self._rows.row(slot * AS_OF_BARS_MAX + position)
         age = (self._book.place_of(slot) - position) % AS_OF_BARS_MAX
         bars = self._book.count_of(slot) - age

@@ -28,7 +28,7 @@ class LabellerRole(Shell):
             core,
             role=ROLE,
             feeds=(Feed(topology.INPUT, (subjects.BARS, subjects.TRADES)), Feed(topology.SCORED)),
-            writes=(topology.OUTCOMES, topology.DLQ),
+            writes=(topology.OUTCOMES, topology.DLQ, topology.DRIFT),
             **options,
         )
         self._labeller = core
