@@ -10,6 +10,7 @@ Compared: values past their declared convergence in this audit's own history, an
 values that pass through zero.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
@@ -21,8 +22,10 @@ from engine.answer import Answer
 from engine.bar_book import AS_OF_BARS_MAX, WAITS, BarBook, NewBars
 from engine.feature_rows import FeatureRows
 from engine.saved import Saved
+from engine.settings import StrategySettings
 from models.compiled import load_compiled
 from models.feature_set import FeatureSet
+from models.vector import digest_of, vector_names
 from streams import subjects
 from streams.events import TEXT_MAX, Drift, Scored
 from streams.session import Session
@@ -65,6 +68,16 @@ def differs(served, own, convergence, bars, rtol, atol):
 def load_comparison() -> ModuleType:
     """Return the compiled module with `differs`."""
     return load_compiled("skew", _SOURCE, ())
+
+
+def auditing(
+    strategies: tuple[StrategySettings, ...], features: FeatureSet, session: Session
+) -> "Callable[[BarBook], SkewAudit]":
+    """Return what makes the audit of `strategies` on somebody's book."""
+    digests = {
+        one.name: digest_of(vector_names(features.names, one.features)) for one in strategies
+    }
+    return lambda book: SkewAudit(book, features, session, digests)
 
 
 class Served(NamedTuple):
