@@ -1,6 +1,6 @@
 """Driven replay: history through the stream, no faster than the slowest role can follow.
 
-History comes as instants, or as blocks of runs, which are many times quicker. The driver
+History comes as instants, or as blocks of many, which are several times quicker. The driver
 publishes a batch when `engine.replay_pace` lets it: signals then find their bars, and retrains and
 swaps fall at the same event time in every run, so two replays publish the same bytes.
 
