@@ -6,6 +6,7 @@
     keys/           the signing key, 0600
     models/         models exported as files
     jobs/           training jobs at work
+    snapshots/      where each role goes on from
     logs/           one file per role
     features.db     training samples
 """
@@ -46,6 +47,11 @@ class StateDir:
         return self.root / "jobs"
 
     @property
+    def snapshots(self) -> Path:
+        """Where each role goes on from."""
+        return self.root / "snapshots"
+
+    @property
     def logs(self) -> Path:
         """One log file per role."""
         return self.root / "logs"
@@ -58,7 +64,8 @@ class StateDir:
         """Create the directory and its folders, for this user only."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.broker, self.keys, self.models, self.jobs, self.logs):
+            folders = (self.broker, self.keys, self.models, self.jobs, self.snapshots, self.logs)
+            for folder in folders:
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(

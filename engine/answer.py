@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from streams.events import Event
 
+HEADER_ROLE = "Assay-Role"
+"""Every answer carries the role that gave it."""
+
 
 class Answer(NamedTuple):
     """One event to publish.

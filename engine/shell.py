@@ -1,8 +1,9 @@
 """The shell around a pure core: read in order, step, publish with an id, say how far it is.
 
-Position: a role reads its streams from their beginning (or from where its core's snapshot
-stands), and reads its own answers back before it publishes the first one. An answer that is
-already out is not published again, so a role can be killed at any moment and started again.
+Position: a role reads its streams from where its snapshot stands, or from their beginning where
+it has none, and reads its own answers since then back before it publishes the first one. An
+answer that is already out is not published again, so a role can be killed at any moment and
+started again.
 
 The id of an answer is `<incarnation of INPUT>:<sequence>:<index>` of the message it answers, or
 `<incarnation>:<identity>` where the core names it; it is sent as Nats-Msg-Id and as a header.
@@ -17,31 +18,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engine.answer import Answer
+from engine.already_out import AlreadyOut
+from engine.answer import HEADER_ROLE, Answer
 from engine.inlet import Inlet
 from engine.outlet import Outlet
+from engine.saved import Saved
+from engine.snapshot import Snapshot, SnapshotFile
+from engine.snapshot_keeper import SavableCore, SnapshotKeeper
 from streams import codec, subjects, topology
 from streams.bus import (
     HEADER_ANSWER_ID,
     HEADER_ERROR,
-    HEADER_ID,
     HEADER_ORIGIN_SEQ,
     HEADER_ORIGIN_STREAM,
     Bus,
     Message,
 )
 from streams.codec import Encoding
-from streams.errors import BusError, WireError
+from streams.errors import WireError
 from streams.events import Event, Progress
 from streams.headers import id_part
-from streams.intake import event_of
 from streams.waiting import wait_until_set
 
 IDLE_S = 0.2
-READ_BACK_TIMEOUT_S = 30.0
 ROW_STRIDE = 100_000
 TURN_MESSAGES_MAX = 64
-HEADER_ROLE = "Assay-Role"
 HEADER_ERROR_MAX = 512
 
 log = logging.getLogger("assay.shell")
@@ -75,7 +76,8 @@ class Shell:
     and the role's progress go, for reading its own answers back. `vouches_across_streams`: its
     progress vouches for answers in other streams than the one that carries it. `shards` is how
     many share the role, and `outlet` takes what is said in place of the bus. Progress is said as
-    event time goes on, and when idle; with `says_every_position` after every turn.
+    event time goes on, and when idle; with `says_every_position` after every turn. A core that
+    can be saved is saved in `snapshots` now and then, and goes on from there.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Shell:
         shard: int = 0,
         shards: int = 1,
         outlet: Outlet | None = None,
+        snapshots: SnapshotFile | None = None,
         encoding: Encoding = "json",
         vouches_across_streams: bool = False,
         says_every_position: bool = False,
@@ -113,22 +116,29 @@ class Shell:
         self._incarnation = ""
         self._inlets: list[Inlet] = []
         self._arrived = asyncio.Event()
-        self._already_out: set[str] = set()
+        self._out = AlreadyOut(bus, role, shard, shards)
+        self._keeper: SnapshotKeeper | None = None
+        if snapshots is not None and isinstance(core, SavableCore):
+            reads = tuple([feed.stream for feed in feeds])
+            self._keeper = SnapshotKeeper(bus, snapshots, outlet, reads, writes)
         self._progress_ts = 0
         self._progress_seq = (0, 0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good."""
         self._incarnation = await self.bus.incarnation(topology.INPUT)
-        for stream in self._writes:
-            await self._read_back(stream)
+        positions = await self._resume()
         try:
-            for feed in self._feeds:
-                self._inlets.append(await self._open(feed))
+            for feed, position in zip(self._feeds, positions, strict=True):
+                self._inlets.append(await self._open(feed, position))
+            self._note_positions()
             self._on_ready()
             while not stop.is_set():
                 await self._turn()
+            await self._save()
         finally:
+            if self._keeper is not None:
+                await self._keeper.close()
             for inlet in self._inlets:
                 await inlet.close()
             await self.bus.flush()
@@ -161,16 +171,25 @@ class Shell:
             answers = [_letter(message, answer) for answer in self.refuse(message, error)]
         return _named(message.seq, answers)
 
+    async def load(self, saved: Saved) -> bool:
+        """Let the core go on from `saved`; False where that cannot be, and nothing has changed.
+
+        A role whose core needs more than what was saved overrides this.
+        """
+        if isinstance(self.core, SavableCore):
+            self.core.load(saved)
+        return True
+
     def foresee(self, messages: list[Message]) -> None:
         """Look at what has come and is to be taken next; a role that fetches overrides this."""
 
     async def tick(self) -> None:
         """Called between batches and when idle; a role with timers overrides this."""
 
-    async def _open(self, feed: Feed) -> Inlet:
-        subscription = await self.bus.read(feed.stream, 1, feed.subjects)
+    async def _open(self, feed: Feed, position: int) -> Inlet:
+        subscription = await self.bus.read(feed.stream, position + 1, feed.subjects)
         subscription.wake(self._arrived)
-        return Inlet(feed.stream, subscription, 0, self.foresee)
+        return Inlet(feed.stream, subscription, position, self.foresee)
 
     async def _turn(self) -> None:
         self._arrived.clear()
@@ -186,13 +205,14 @@ class Shell:
             await self.bus.flush()
             await self._say_progress(is_idle=True)
         await self.tick()
+        if self._keeper is not None and self._keeper.is_due:
+            await self._save()
 
     async def _drain(
         self, number: int, at_most: int = TURN_MESSAGES_MAX, *, despite_hold: bool = False
     ) -> int:
         """Take the messages of one feed, until it is empty or held; return how many."""
         inlet = self._inlets[number]
-        is_last = number == len(self._inlets) - 1
         taken = 0
         while taken < at_most and inlet.has_next():
             message, event = inlet.head()
@@ -200,11 +220,9 @@ class Shell:
                 break
             inlet.drop()
             await self._take(inlet.stream, message, event)
-            if is_last:
-                self.seq = message.seq
-            elif inlet.stream == topology.INPUT:
-                self.input_seq = message.seq
             taken += 1
+        if taken:
+            self._note_positions()
         return taken
 
     async def _take(self, stream: str, message: Message, event: Event | WireError) -> None:
@@ -212,10 +230,9 @@ class Shell:
             await self._publish(stream, message, name, answer)
 
     async def _publish(self, stream: str, message: Message, name: str, answer: Answer) -> None:
-        answer_id = f"{self._incarnation}:{name}"
-        if answer_id in self._already_out:
-            self._already_out.discard(answer_id)
+        if self._out.discard(name):
             return
+        answer_id = f"{self._incarnation}:{name}"
         headers = {HEADER_ROLE: self.role, HEADER_ANSWER_ID: answer_id}
         if answer.error:
             headers[HEADER_ERROR] = _header_text(answer.error)
@@ -250,28 +267,49 @@ class Shell:
         said = f"{subject}:{self.shards}:{event.event_ts}:{event.seq}:{event.input_seq}"
         await self._send(subject, codec.encode(event), msg_id=f"{self._incarnation}:{said}")
 
-    async def _read_back(self, stream: str) -> None:
-        """Learn which answers are out already, and how far the last progress went."""
-        last = await self.bus.last_seq(stream)
-        position = 0
-        subscription = await self.bus.read(stream)
-        own_progress = subjects.progress(self.role, self.shard)
+    def _note_positions(self) -> None:
+        *others, last = self._inlets
+        self.seq = last.seq
+        for inlet in others:
+            if inlet.stream == topology.INPUT:
+                self.input_seq = inlet.seq
+        if self._out.ids:
+            self._out.forget_behind(self._positions())
+
+    def _positions(self) -> tuple[int, ...]:
+        return tuple([inlet.seq for inlet in self._inlets])
+
+    async def _resume(self) -> tuple[int, ...]:
+        """Go on from the snapshot, if there is one, and read back; return the feeds' positions."""
+        snapshot = None
+        if self._keeper is not None:
+            snapshot = await self._load_from(self._keeper)
+        if snapshot is not None:
+            self._out.restore(snapshot.out, snapshot.written, snapshot.progress_ts)
+        for stream in self._writes:
+            await self._out.read_back(stream, self._incarnation)
+        await self._out.note_ends(tuple([feed.stream for feed in self._feeds]))
+        self._progress_ts = self._out.progress_ts
+        return (0,) * len(self._feeds) if snapshot is None else snapshot.positions
+
+    async def _load_from(self, keeper: SnapshotKeeper) -> Snapshot | None:
+        snapshot = await keeper.find(self.role, self.shard, self.shards)
+        if snapshot is None:
+            return None
         try:
-            while position < last:
-                batch = await subscription.next_batch(READ_BACK_TIMEOUT_S)
-                if not batch:
-                    raise BusError(f"{stream} stopped at {position} of {last} while reading back")
-                for message in batch:
-                    answer_id = message.headers.get(HEADER_ID, "")
-                    if message.subject == own_progress:
-                        event = event_of(message)
-                        if isinstance(event, Progress) and event.shards == self.shards:
-                            self._progress_ts = max(self._progress_ts, event.event_ts)
-                    elif answer_id.startswith(self._incarnation):
-                        self._already_out.add(answer_id)
-                position = batch[-1].seq
-        finally:
-            await subscription.close()
+            if not await self.load(snapshot.saved):
+                return None
+        except Exception:
+            # The core may be half loaded: the next start finds none, and replays.
+            keeper.discard()
+            raise
+        log.info("going on from the snapshot at %s", snapshot.positions)
+        return snapshot
+
+    async def _save(self) -> None:
+        if self._keeper is not None and isinstance(self.core, SavableCore):
+            positions = self._positions()
+            await self._keeper.save(self.core, positions, self._out, self._progress_ts)
 
 
 def _named(seq: int, answers: list[Answer]) -> list[tuple[str, Answer]]:

@@ -14,8 +14,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 from zlib import crc32
 
+from engine.answer import HEADER_ROLE
 from engine.payload_difference import FieldDifference, field_differences
-from engine.shell import HEADER_ROLE
 from engine.verdict import Difference, Span, StreamFigures, Verdict
 from streams import codec, topology
 from streams.bus import HEADER_ID, Message

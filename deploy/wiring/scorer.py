@@ -2,8 +2,9 @@
 
 from deploy.first_models import start_with_first_models
 from deploy.role_runtime import RoleContext
+from deploy.snapshots import snapshot_file
 from deploy.trust import trusted_keys
-from engine.roles.scorer import ScorerRole
+from engine.roles.scorer import ROLE, ScorerRole
 from engine.scorer import Scorer
 from models.feature_set import load_feature_set
 from models.registry import Registry
@@ -30,6 +31,7 @@ def build(context: RoleContext) -> ScorerRole:
         shard=context.shard,
         shards=context.shards,
         outlet=context.outlet,
+        snapshots=snapshot_file(context, ROLE),
         encoding=settings.encoding,
         on_ready=context.on_ready,
     )

@@ -1,7 +1,8 @@
 """Builds the strategies role: the built-in strategies, over one bus."""
 
 from deploy.role_runtime import RoleContext
-from engine.roles.strategies import strategies_shell
+from deploy.snapshots import snapshot_file
+from engine.roles.strategies import ROLE, strategies_shell
 from engine.shell import Shell
 from engine.strategist import Strategist
 
@@ -12,6 +13,7 @@ def build(context: RoleContext) -> Shell:
     return strategies_shell(
         context.bus,
         Strategist(context.settings.strategies),
+        snapshots=snapshot_file(context, ROLE),
         encoding=context.settings.encoding,
         on_ready=context.on_ready,
     )

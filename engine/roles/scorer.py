@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 from engine.answer import Answer
+from engine.saved import Saved
 from engine.scorer import Scorer
 from engine.shell import Feed, Shell
 from models.artifact import Artifact
@@ -84,6 +85,20 @@ class ScorerRole(Shell):
             await super().run(stop)
         finally:
             await end_tasks(self._foreseen.values())
+
+    async def load(self, saved: Saved) -> bool:
+        """Let the core go on, with the models that were in force; without one of them it cannot."""
+        models: dict[str, Model] = {}
+        for deployment in self._scorer.deployed_in(saved):
+            if deployment.digest in models:
+                continue
+            model = await self._fetch(deployment)
+            if isinstance(model, ModelRefused):
+                log.warning("a model of the snapshot is of no use: replaying")
+                return False
+            models[deployment.digest] = model
+        self._scorer.load(saved, models)
+        return True
 
     def foresee(self, messages: list[Message]) -> None:
         """Begin to fetch the models of deployments that are to be taken soon."""
