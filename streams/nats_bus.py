@@ -330,6 +330,7 @@ class NatsBus:
     async def _on_disconnected(self) -> None:
         self._publisher.offline()
         self._jetstream.interrupt()
+        self._store.interrupt()
         # What nats-py still holds would go out before the older messages that are sent again.
         self._connection._pending = []
         self._connection._pending_data_size = 0

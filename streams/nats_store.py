@@ -2,8 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 from nats.errors import Error as NatsError
 from nats.js.client import JetStreamContext
@@ -41,6 +41,12 @@ class NatsStore:
         self._jetstream = jetstream
         self._buckets: dict[str, KeyValue] = {}
         self._stores: dict[str, ObjectStore] = {}
+        self._reads: set[asyncio.Task[Any]] = set()
+
+    def interrupt(self) -> None:
+        """Begin the reads of objects again: what they wait for went with the connection."""
+        for read in self._reads:
+            read.cancel()
 
     async def key_get(self, bucket: str, key: str) -> KeyEntry | None:
         """Return a key's value and revision, or None."""
@@ -94,16 +100,32 @@ class NatsStore:
             data = io.BytesIO()
             what = f"reading object {bucket}/{name}"
             try:
-                await _within(OBJECT_TIMEOUT_S, store.get(name, writeinto=data), what)
+                read = self._interruptible(store.get(name, writeinto=data), what)
+                await _within(OBJECT_TIMEOUT_S, read, what)
             except ObjectNotFoundError:
                 return None
             except BusError:
-                # Two writers of one name purge each other's chunks once.
+                # The connection was lost, or two writers of one name purged each other's chunks.
                 if attempt == OBJECT_ATTEMPTS_MAX - 1:
                     raise
             else:
                 return data.getvalue()
         return None
+
+    async def _interruptible(self, call: Coroutine[Any, Any, T], what: str) -> T:
+        """Await `call`; raises BusError when the connection is lost meanwhile."""
+        read = asyncio.create_task(call)
+        self._reads.add(read)
+        try:
+            return await read
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is not None and caller.cancelling():
+                raise
+            raise BusError(f"{what}: the connection was lost") from None
+        finally:
+            read.cancel()
+            self._reads.discard(read)
 
     async def _bucket(self, name: str) -> KeyValue:
         if name not in self._buckets:

@@ -16,7 +16,7 @@ from streams.errors import BusError
 from streams.nats_bus import NatsBus
 from streams.provision import provision, remove_all
 from streams.pull_loop import BUFFER_MESSAGES_MAX, PullLoop
-from streams.topology import BUCKET_MODELS, INPUT, RETRAIN
+from streams.topology import BUCKET_MODELS, INPUT, RETRAIN, STORE_MODELS
 
 pytestmark = pytest.mark.broker
 PLENTY_S = 20.0
@@ -127,6 +127,21 @@ async def test_plain_subscriptions_and_work_queues_go_on_after_a_crash(
         await bus.publish_plain("ops.hello", b"1")
         assert [m.payload for m in await take(plain, 1)] == [b"1"]
         await bus.key_put(BUCKET_MODELS, "k", b"v", expected=0)
+        await bus.close()
+
+
+async def test_an_object_that_is_read_as_the_server_crashes_is_read_anew(
+    mortal: EmbeddedBroker, bus: NatsBus
+):
+    data = os.urandom(20_000_000)
+    await bus.object_put(STORE_MODELS, "x", data)
+    reading = asyncio.create_task(bus.object_get(STORE_MODELS, "x"))
+    await asyncio.sleep(0.03)
+    assert not reading.done()
+    with reborn(mortal):
+        # Long before the limits on an answer: a scorer stands still until it has its model.
+        async with asyncio.timeout(PLENTY_S / 4):
+            assert await reading == data
         await bus.close()
 
 
