@@ -7,10 +7,13 @@ import polars as pl
 import pytest
 
 from engine import replay_pace, shell
+from engine.roles.strategies import strategies_shell
 from engine.settings import StrategySettings
-from streams import codec, topology
+from engine.strategist import Strategist
+from streams import codec, subjects, topology
 from streams.block import RUN_BARS_MAX
 from streams.bus import Message
+from streams.columns import pack_bars
 from streams.events import Scored
 from streams.memory_bus import MemoryBus
 from streams.sources import blocks as table_blocks
@@ -116,3 +119,19 @@ async def test_without_the_pace_signals_of_slow_strategies_would_come_too_late(m
     bus = MemoryBus()
     await said(bus, list(table_blocks.blocks(market(1, 8 * RUN_BARS_MAX))), (0.9, 0, 0))
     assert "too_late" in await reasons(bus)
+
+
+async def test_strategies_say_their_position_before_anything_else_comes(monkeypatch):
+    monkeypatch.setattr(shell, "IDLE_S", 60.0)
+    bus = MemoryBus()
+    stop = asyncio.Event()
+    role = asyncio.create_task(strategies_shell(bus.handle(), Strategist(STRATEGIES)).run(stop))
+    reading = await bus.read(topology.INPUT, 1, ("progress.strategies.>",))
+    bars = random_bars(count=3)
+    frames = (bars[:2], bars[:2], bars[2:])
+    for frame in frames:
+        seq = await bus.publish(subjects.frame("1d"), codec.encode(pack_bars(frame), "msgpack"))
+        [message] = await reading.next_batch(10.0)
+        assert codec.decode(message.payload).seq == seq
+    role.cancel()
+    await asyncio.gather(role, return_exceptions=True)
