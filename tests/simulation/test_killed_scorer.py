@@ -1,9 +1,11 @@
 """The scorer's process is killed again and again; every signal is answered once with effect."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+from typing import NamedTuple
 
 import pytest
 
@@ -19,59 +21,120 @@ BLOCKS_PER_KILL = 2
 STAGES = ("reading SCORED", "reading INPUT", "ready")
 
 
+# Saves what it knows as often as it can.
+SAVING = """
+import sys
+from engine import snapshot_keeper
+snapshot_keeper.SNAPSHOT_EVERY_S = 0.05
+snapshot_keeper.SNAPSHOT_SHARE_MAX = 1.0
+from deploy.role_main import main
+sys.exit(main(sys.argv[1:]))
+"""
+SAVES_WITHIN_S = 0.5
+GOES_ON = "going on from the snapshot"
+
+
 @pytest.mark.broker
 async def test_kill_9_of_the_scorer_under_load_loses_and_repeats_nothing(tmp_path):
-    await scorers_killed(tmp_path, kills_of(3))
+    await scorers_killed(tmp_path, kills_of(3), saves=True)
 
 
 @pytest.mark.broker
 @pytest.mark.slow
-@pytest.mark.parametrize("shards", [1, 2])
-async def test_kill_9_of_the_scorer_again_and_again_loses_and_repeats_nothing(tmp_path, shards):
-    await scorers_killed(tmp_path, kills_of(50), shards)
+@pytest.mark.parametrize(
+    ("shards", "saves"),
+    [(1, True), (1, False), (2, True)],
+    ids=["one that saves", "one that replays", "two that save"],
+)
+async def test_kill_9_of_the_scorer_again_and_again_loses_and_repeats_nothing(
+    tmp_path, shards, saves
+):
+    resumed = await scorers_killed(tmp_path, kills_of(50), shards, saves=saves)
+    assert (resumed > 0) == saves
 
 
-async def scorers_killed(folder, kills: int, shards: int = 1) -> None:
+async def scorers_killed(folder, kills: int, shards: int = 1, *, saves: bool) -> int:
+    """Return how often a scorer went on from a snapshot."""
     # A letter that several may send is kept from being there twice by the stream.
     forgetful = (topology.SCORED, topology.DLQ) if shards == 1 else (topology.SCORED,)
     chaos = Chaos(folder, forgetful=forgetful)
     async with chaos.running(blocks=kills * BLOCKS_PER_KILL):
-        commands = role_commands(
-            ("scorer",), chaos.config, (), chaos.broker.url, chaos.state, shards=shards
-        )
-        scorers = [
-            RoleProcess(name, command, chaos.state.logs / f"{name}.log")
-            for name, command in commands.items()
-        ]
+        scorers = processes(chaos, shards, saves=saves)
         for scorer in scorers:
             await started(chaos, scorer)
-        for point, stages in kill_plan(chaos.rng, kills):
+        for kill in kill_plan(chaos.rng, kills):
+            point = kill.answers
             await chaos.until(lambda point=point: chaos.watch.answers >= point, f"{point} answers")
             victim = chaos.rng.choice(scorers)
-            for stage in stages:
+            if saves and kill.is_saving:
+                await begins_to_save(chaos)
+            for stage in kill.stages:
                 await killed(chaos, victim)
+                if kill.forgets:
+                    forget_snapshots(chaos)
                 await started(chaos, victim, stage)
         await chaos.all_is_answered()
         for scorer in scorers:
             await scorer.stop()
         assert chaos.kills == kills
         await chaos.check(shards=shards)
+    resumed = sum(scorer.log_file.read_text().count(GOES_ON) for scorer in scorers)
+    print(f"gone on from a snapshot: {resumed} times")
+    return resumed
 
 
-def kill_plan(rng: random.Random, kills: int) -> list[tuple[int, tuple[str, ...]]]:
+def processes(chaos: Chaos, shards: int, *, saves: bool) -> list[RoleProcess]:
+    commands = role_commands(
+        ("scorer",), chaos.config, (), chaos.broker.url, chaos.state, shards=shards
+    )
+    return [
+        RoleProcess(
+            name,
+            # The interpreter, -m, the program: behind them its arguments.
+            (command[0], "-c", SAVING, *command[3:]) if saves else command,
+            chaos.state.logs / f"{name}.log",
+        )
+        for name, command in commands.items()
+    ]
+
+
+class Kill(NamedTuple):
     """After how many stored answers a scorer is killed, and how far it comes after each kill.
 
-    One that has not come far when it is killed again has come to the first stages only.
+    The last time it comes to work again. `is_saving`: not before a snapshot is begun.
+    `forgets`: no snapshot is left to go on from.
     """
+
+    answers: int
+    stages: tuple[str, ...]
+    is_saving: bool
+    forgets: bool
+
+
+def kill_plan(rng: random.Random, kills: int) -> list[Kill]:
     plan = []
     left = kills
+    most = kills * BLOCKS_PER_KILL * BLOCK_ANSWERS
     while left:
         again = min(left - 1, rng.choice((0, 0, 0, 1, 2)))
-        plan.append((*rng.choices(STAGES, k=again), "ready"))
+        stages = (*rng.choices(STAGES, k=again), "ready")
+        point = rng.randrange(BLOCK_ANSWERS, most)
+        plan.append(Kill(point, stages, rng.random() < 0.4, rng.random() < 0.2))
         left -= again + 1
-    most = kills * BLOCKS_PER_KILL * BLOCK_ANSWERS
-    points = sorted(rng.randrange(BLOCK_ANSWERS, most) for _ in plan)
-    return list(zip(points, plan, strict=True))
+    return sorted(plan)
+
+
+async def begins_to_save(chaos: Chaos) -> None:
+    """Wait until a snapshot is being written; not for ever: there may be nothing new to save."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SAVES_WITHIN_S):
+            while not any(chaos.state.snapshots.glob("*.partial")):
+                await asyncio.sleep(0)
+
+
+def forget_snapshots(chaos: Chaos) -> None:
+    for file in chaos.state.snapshots.glob("*.snapshot"):
+        file.unlink()
 
 
 async def killed(chaos: Chaos, scorer: RoleProcess) -> None:
