@@ -166,20 +166,32 @@ class ScorerRole(Shell):
         except ModelRefused:
             # What was not there when it was foreseen may be there now.
             return await self._load(deployment, 1)
+        except BusError:
+            return await self._load(deployment, FETCH_TRIES)
 
     async def _load(self, deployment: Deployment, tries: int) -> Model:
+        """Fetch a model and prove it. Raises ModelRefused, and BusError where nobody can be asked.
+
+        A store that does not answer says nothing about a model: to refuse it for that would let
+        signals be answered otherwise than in any replay.
+        """
         if deployment.strategy not in self._scorer.strategy_names:
             raise ModelRefused(f"strategy {deployment.strategy!r} is not configured")
+        unanswered: BusError | None = None
         for left in reversed(range(tries)):
+            artifact: Artifact | None = None
             try:
-                artifact: Artifact | None = await self._registry.get(deployment.digest)
+                artifact = await self._registry.get(deployment.digest)
+                unanswered = None
             except BusError as error:
                 log.warning("model %s not fetched yet: %s", deployment.version, error)
-                artifact = None
+                unanswered = error
             if artifact is not None:
                 return await asyncio.to_thread(self._verified, deployment, artifact)
             if left:
                 await asyncio.sleep(FETCH_PAUSE_S)
+        if unanswered is not None:
+            raise unanswered
         raise ModelRefused(f"no artefact {deployment.digest} in the object store")
 
     def _verified(self, deployment: Deployment, artifact: Artifact) -> Model:
