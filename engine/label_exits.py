@@ -60,7 +60,7 @@ class LabelExits:
         return Saved.of({"strategies": len(parts)}, **parts)
 
     def load(self, saved: Saved) -> None:
-        """Go on from what `save` returned. Raises ValueError for other strategies."""
+        """Go on, afresh, from what `save` returned. Raises ValueError for other strategies."""
         if saved.facts["strategies"] != len(self._exits):
             raise ValueError(
                 f"the exits of {saved.facts['strategies']} strategies were saved, "
@@ -68,8 +68,6 @@ class LabelExits:
             )
         for one in self._exits:
             one.runner.load(saved.part(str(one.bit)))
-        # Every series finds its symbol's place again at the next bar.
-        self._slots_met = 0
 
 
 class _Exit:

@@ -215,6 +215,23 @@ def test_no_outcome_reaches_across_a_reset():
     assert (outcome.entry_ts, outcome.exit_reason) == (5, "time")
 
 
+def test_a_reset_drops_the_trade_of_a_signal_that_is_answered_behind_it_at_once():
+    labeller = Labeller((EXTERNAL,))
+    feed(labeller, bar(1, *QUIET), Reset("AAA", 1, "split"), answered(1))
+    assert (labeller.trades_open, labeller.dropped) == (0, {"reset": 1})
+
+
+@pytest.mark.parametrize("answered_at", range(9))
+def test_where_a_reset_goes_back_in_time_a_signals_bar_is_the_first_to_come(answered_at):
+    bars = [bar(ts, *QUIET) for ts in (10, 20, 30)]
+    again = [bar(ts, *QUIET) for ts in (5, 15, 25, 35)]
+    events = [*bars, Reset("AAA", 30, "correction"), *again]
+    events.insert(answered_at, answered(15))
+    labeller = Labeller((EXTERNAL,))
+    assert feed(labeller, *events) == []
+    assert labeller.dropped == {"no_bar": 1}
+
+
 def test_an_outcome_complete_before_a_reset_is_told_after_it():
     labeller = Labeller((EXTERNAL,))
     before = [bar(ts, *QUIET) for ts in range(1, 10)]

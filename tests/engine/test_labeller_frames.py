@@ -221,6 +221,37 @@ def test_waiting_signals_are_placed_by_series_then_by_time_then_as_they_came():
     assert [one.signal_id for one in outcomes(labeller.step(pack_bars(bars["BBB"])))] == ["b1"]
 
 
+def test_what_waits_for_a_frame_of_several_symbols_is_told_in_the_order_of_their_first_bars():
+    names = [f"S{n}" for n in range(20)]
+    labeller = Labeller((EXTERNAL,))
+    for name in reversed(names):
+        labeller.step(answered(2, name, symbol=name, price=100.0, stop=99.5))
+    rows = [bar(ts, 100, 101, 99, 100, name) for ts in (1, 2, 3) for name in names]
+    values = np.array([(one.open, one.high, one.low, one.close, one.volume) for one in rows])
+    ts = np.array([one.ts for one in rows])
+    frame = frame_of(BarColumns(tuple(one.symbol for one in rows), "1d", ts, values))
+    assert [one.signal_id for one in outcomes(labeller.step(frame))] == names
+
+
+def test_hundreds_of_open_trades_of_several_series_close_in_order():
+    names, count = ("AAA", "BBB", "CCC"), 500
+    labeller = Labeller((EXTERNAL,))
+    labeller.step(pack_bars([bar(1, 100, 101, 99, 100, name) for name in names]))
+    for n in range(count):
+        labeller.step(answered(1, f"s{n}", symbol=names[n % 3], stop=95.0 - n % 7))
+    assert labeller.trades_open == count
+    frame = pack_bars([bar(2, 100, 101, 90.5, 91, name) for name in names])
+    found = [one.signal_id for one in outcomes(labeller.step(frame))]
+    low = [n for n in range(count) if n % 7 < 5]
+    assert found == [f"s{n}" for name in range(3) for n in low if n % 3 == name]
+    # Their rows serve again.
+    for n in range(count):
+        labeller.step(answered(2, f"t{n}", symbol=names[n % 3]))
+    frame = pack_bars([bar(3, 90, 91, 80, 81, name) for name in names])
+    assert len(outcomes(labeller.step(frame))) == 2 * count - len(low)
+    assert labeller.trades_open == 0
+
+
 @settings(max_examples=30)
 @given(
     trades=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 400)), min_size=1, max_size=120),
