@@ -7,6 +7,7 @@ whatever does not look as expected, goes nats-py's way.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +60,10 @@ class DirectClient(PatientClient):
     def _write_gathered(self) -> None:
         commands, self._gathered = self._gathered, []
         if commands and self.is_connected and self._transport is not None:
-            # What nats-py has not written yet was said before.
-            self._transport.write(b"".join([*self._pending, *commands]))
+            # A socket that broke a moment ago: nats-py is about to hear of it.
+            with contextlib.suppress(RuntimeError):
+                # What nats-py has not written yet was said before.
+                self._transport.write(b"".join([*self._pending, *commands]))
             self._pending = []
             self._pending_data_size = 0
 

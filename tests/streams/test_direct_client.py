@@ -74,3 +74,19 @@ async def test_a_closed_connection_takes_nothing(client):
     await client.close()
     with pytest.raises(ConnectionClosedError):
         client.write(b"PUB box back 1\r\n1\r\n")
+
+
+async def test_what_goes_to_a_socket_that_has_just_broken_is_dropped_quietly(client, monkeypatch):
+    told: list[dict] = []
+
+    def closed(data: bytes) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    with monkeypatch.context() as patch:
+        patch.setattr(client._transport, "write", closed)
+        client.write(b"PUB box 1\r\n1\r\n")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert told == []
+    await client.flush()
