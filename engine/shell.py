@@ -35,7 +35,7 @@ from streams.bus import (
     Message,
 )
 from streams.codec import Encoding
-from streams.errors import WireError
+from streams.errors import BusError, WireError
 from streams.events import Event, Progress
 from streams.headers import id_part
 from streams.waiting import wait_until_set
@@ -299,6 +299,8 @@ class Shell:
         try:
             if not await self.load(snapshot.saved):
                 return None
+        except BusError:
+            raise
         except Exception:
             # The core may be half loaded: the next start finds none, and replays.
             keeper.discard()

@@ -9,6 +9,7 @@ import pytest
 from engine import snapshot_keeper
 from engine.shell import Feed, Shell
 from streams import codec, subjects, topology
+from streams.errors import BusError
 from streams.memory_bus import MemoryBus
 from tests.engine.adding_shell import (
     FEEDS,
@@ -164,6 +165,29 @@ async def test_a_core_that_cannot_go_on_from_its_snapshot_begins_anew_at_the_nex
     core = Stubborn()
     await live_to_the_end(bus, core, file_in(tmp_path))
     assert core.stepped == 10
+
+
+async def test_a_bus_that_is_lost_on_the_way_costs_no_snapshot(tmp_path):
+    class Asking(Shell):
+        async def load(self, saved):
+            raise BusError("no answer")
+
+    bus = MemoryBus()
+    await publish(bus, random_bars(count=10))
+    await live_to_the_end(bus, Adder(), file_in(tmp_path))
+    shell = Asking(
+        bus.handle(),
+        Adder(),
+        role="drift",
+        feeds=FEEDS,
+        writes=(topology.DRIFT,),
+        snapshots=file_in(tmp_path),
+    )
+    with pytest.raises(BusError, match="no answer"):
+        await live(shell)
+    core = Adder()
+    await live_to_the_end(bus, core, file_in(tmp_path))
+    assert core.stepped == 0
 
 
 async def test_each_of_two_feeds_goes_on_behind_its_last_message_taken(tmp_path):
