@@ -45,7 +45,8 @@ class MarketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `bayes_auc` is the AUC of the best model, .56, .62 or .70. From signal `drift_at` on, the law
     is the drifted one. A bar moves by `bar_volatility` of the price at the last signal; the
     barrier stands `barrier_sigmas` such moves away. `correlation` is that of two symbols' shocks.
-    No signal comes in the first `warm_up_bars`, nor in the `rest_bars` behind a closed trade.
+    No signal comes in the first `warm_up_bars`, in which every feature converges, nor in the
+    `rest_bars` behind a closed trade.
     """
 
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
@@ -57,7 +58,7 @@ class MarketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     correlation: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     bar_volatility: Annotated[float, msgspec.Meta(gt=0.0, le=0.03)] = 0.01
     barrier_sigmas: Annotated[float, msgspec.Meta(ge=1.0, le=6.0)] = 2.0
-    warm_up_bars: Annotated[int, msgspec.Meta(ge=0)] = 300
+    warm_up_bars: Annotated[int, msgspec.Meta(ge=0)] = 520
     rest_bars: Annotated[int, msgspec.Meta(ge=0)] = 1
 
 

@@ -7,7 +7,7 @@ from streams.sources import layer_b
 from streams.strict import decode_strict
 
 TRAINING_SIGNALS = 2_000
-WARM_UP_INSTANTS = 300
+WARM_UP_INSTANTS = 520
 
 
 def load(settings: RunSettings) -> Scenario:

@@ -30,4 +30,4 @@ def test_a_trained_model_scores_a_backtest_and_its_own_years_are_named(
     scored, told = document(capsys, "backtest", *MARKET, *state, *given)
     assert scored["strategies"][0]["area"]["outcomes"] > 2300
     assert scored["strategies"][0]["accepted"] < 2400
-    assert f"{model['version']} was trained on outcomes up to 2001-" in told
+    assert f"{model['version']} was trained on outcomes up to 2002-" in told
