@@ -4,12 +4,10 @@ The scorer, which has the same bar book, sends the others to the dead letters; w
 INPUT passes over them in silence.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from engine.bar_book import BarBook, NewBars
-from streams.columns import BarColumns, columns_of
+from streams.columns import columns_of
 from streams.errors import WireError
 from streams.events import Bar, Bars
 
@@ -40,17 +38,3 @@ def _taken_alone(book: BarBook, bar: Bar) -> NewBars | None:
     values = np.array(((bar.open, bar.high, bar.low, bar.close, bar.volume),))
     numbers = np.array((slot, bar.ts, book.place_of(slot)))
     return NewBars(_ONLY_ROW, numbers[:1], numbers[1:2], values, numbers[2:])
-
-
-def new_bars(book: BarBook, event: Bar | Bars) -> Iterator[Bar]:
-    """Yield the bars of `event` that count, after storing them in `book`."""
-    if isinstance(event, Bar):
-        if _taken_alone(book, event) is not None:
-            yield event
-        return
-    try:
-        columns: BarColumns = columns_of(event)
-    except WireError:
-        return
-    for row in book.take(columns).rows.tolist():
-        yield columns.bar(row)

@@ -153,7 +153,7 @@ class LabelSeries:
         """Return every series, its bars and its open trades."""
         homes = len(self._home_of)
         open_ = [
-            [row, *signal.save()] for row, signal in enumerate(self._signals) if signal is not None
+            (row, *signal.save()) for row, signal in enumerate(self._signals) if signal is not None
         ]
         facts = {"names": list(self._home_of), "open": open_}
         arrays = {

@@ -47,7 +47,7 @@ class LabelWaiting:
     def save(self) -> dict[str, Any]:
         """Return all that waits, as plain values."""
         lanes = [
-            [arrival, *signal.save()]
+            (arrival, *signal.save())
             for lane in self._lanes.values()
             for _, arrival, signal in lane
         ]

@@ -1,5 +1,6 @@
 """What the labeller keeps of an answered signal: what its outcomes say of it."""
 
+from collections.abc import Sequence
 from sys import intern
 from typing import Any
 
@@ -25,9 +26,9 @@ class LabelledSignal(msgspec.Struct, gc=False):
     probability: float | None
     model: str | None
 
-    def save(self) -> list[Any]:
+    def save(self) -> tuple[Any, ...]:
         """Return all but the rule as plain values, for `loaded`."""
-        return list(msgspec.structs.astuple(self)[1:])
+        return msgspec.structs.astuple(self)[1:]
 
 
 def signal_of(scored: Scored, rule: LabelRule) -> LabelledSignal:
@@ -49,7 +50,7 @@ def signal_of(scored: Scored, rule: LabelRule) -> LabelledSignal:
     )
 
 
-def loaded(saved: list[Any], rules: dict[str, LabelRule]) -> LabelledSignal:
+def loaded(saved: Sequence[Any], rules: dict[str, LabelRule]) -> LabelledSignal:
     """Return the signal that `save` was called on. Raises KeyError without its rule."""
     _, strategy, *_ = saved
     return LabelledSignal(rules[strategy], *saved)

@@ -1,12 +1,9 @@
 """A configured strategy over all its symbols: what it decides at each close."""
 
-import numpy as np
-
 from engine.bar_book import grown
 from engine.saved import Saved, refilled
 from engine.settings import EXTERNAL, StrategySettings
-from engine.strategy import DECISION_SIZE, load_strategy
-from streams.events import Bar
+from engine.strategy import load_strategy
 
 _SLOTS_FIRST = 8
 
@@ -31,10 +28,8 @@ class StrategyRunner:
         self.max_hold_bars = int(getattr(params, "max_hold_bars"))  # noqa: B009
         self.params = strategy.vector(params)
         self.states = strategy.new_states(_SLOTS_FIRST)
-        self.update = strategy.update
         self.run = strategy.run
         self._slots: dict[str, int] = {}
-        self._out = np.zeros(DECISION_SIZE)
         self._symbols = frozenset(settings.symbols)
 
     def trades(self, symbol: str, interval: str) -> bool:
@@ -51,23 +46,6 @@ class StrategyRunner:
             self._slots[symbol] = slot
             self.states = grown(self.states, slot + 1)
         return slot
-
-    def decide(self, slot: int, bar: Bar) -> list[float]:
-        """Take the next bar of a slot and return the decision: see `engine.strategy`."""
-        self.update(
-            self.states,
-            slot,
-            bar.ts,
-            bar.open,
-            bar.high,
-            bar.low,
-            bar.close,
-            bar.volume,
-            self.params,
-            self._out,
-        )
-        decision: list[float] = self._out.tolist()
-        return decision
 
     def reset(self, symbol: str) -> int | None:
         """Forget a symbol's history; return its slot, None where it never had a bar."""
