@@ -87,9 +87,10 @@ class BarBook:
         """Return the symbol and the interval of a slot."""
         return self._names[slot]
 
-    def count_of(self, slot: int) -> int:
-        """Return how many bars a series has had since its last reset."""
-        return int(self._counts[slot])
+    def bars_at(self, slot: int, position: int) -> int:
+        """Return how many bars a series had had as of a ring position."""
+        count = int(self._counts[slot])
+        return count - (count - 1 - position) % AS_OF_BARS_MAX
 
     def place_of(self, slot: int) -> int:
         """Return the place of a series' newest bar in the rings of all slots, laid end to end."""

@@ -55,6 +55,11 @@ class FeatureRows:
             self._states, new.slots, new.ts, new.values, contexts, new.places, self._rows
         )
 
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """Every row by its place: float32 (places, features)."""
+        return self._rows
+
     def row(self, place: int) -> NDArray[np.float32]:
         """Return the row at a place: float32, one value per feature name."""
         row: NDArray[np.float32] = self._rows[place]

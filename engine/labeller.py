@@ -45,7 +45,7 @@ from engine.labelled_signal import LabelledSignal, signal_of
 from engine.real_trades import RealTrades
 from engine.saved import Saved
 from engine.settings import StrategySettings
-from engine.skew_audit import SkewAudit, served_in
+from engine.skew_audit import SkewAudit
 from engine.trade import REASON_NAMES, settle
 from streams import subjects
 from streams.events import Bar, Bars, Event, Outcome, Progress, Reset, Scored, Trade
@@ -229,7 +229,7 @@ class Labeller:
         signal = signal_of(scored, rule)
         answers = _real(self._real.remember(signal))
         if self._audit is not None:
-            answers += self._audit.check(served_in(scored))
+            answers += self._audit.check(scored)
         if why:
             self.dropped[why] += 1
         else:

@@ -63,12 +63,7 @@ class Market:
 
     def has_bars(self, place: int, wanted: int) -> bool:
         """Whether the series of a place had at least `wanted` bars as of it."""
-        slot = place // AS_OF_BARS_MAX
-        bars = self._bars.count_of(slot)
-        if bars >= wanted + AS_OF_BARS_MAX:
-            return True
-        age = (self._bars.place_of(slot) - place) % AS_OF_BARS_MAX
-        return bars - age >= wanted
+        return self._bars.bars_at(*divmod(place, AS_OF_BARS_MAX)) >= wanted
 
     def save(self) -> Saved:
         """Return all that is known, for `load`."""

@@ -38,20 +38,24 @@ DETECTOR = "skew_audit"
 CLEAN_TO_RECOVER = 100
 LANES_MAX = 65_536
 PENDING_MAX = 10_000
+_SERVED = np.dtype("<f4")
 
 _SOURCE = '''"""The comparison of two rows, as a call from Python."""
 
 import numba
 
-ROW, INTS = numba.float32[::1], numba.int64[::1]
+# What was served is looked at where it arrived: nobody may write there.
+SERVED = numba.types.Array(numba.float32, 1, "C", readonly=True)
+ROWS, INTS = numba.float32[:, ::1], numba.int64[::1]
 
 
 @numba.njit(
-    numba.int64(ROW, ROW, INTS, numba.int64, numba.float64, numba.float64),
+    numba.int64(SERVED, ROWS, numba.int64, INTS, numba.int64, numba.float64, numba.float64),
     cache=True,
     error_model="numpy",
 )
-def differs(served, own, convergence, bars, rtol, atol):
+def differs(served, rows, place, convergence, bars, rtol, atol):
+    own = rows[place]
     for i in range(len(own)):
         if bars < convergence[i]:
             continue
@@ -150,22 +154,32 @@ class SkewAudit:
         for slot in slots:
             self._rows.clear(slot)
 
-    def check(self, served: Served) -> list[Answer]:
+    def check(self, served: Scored | Served) -> list[Answer]:
         """Compare one answer's vector; return what to publish: a drift event on channel `skew`."""
         if not served.inputs:
             return []
         slot = self._book.slot_of(served.symbol, served.interval)
         position = self._book.position_of(slot, served.ts)
         is_known = self._digests.get(served.strategy) == served.features_digest
-        if position == WAITS and is_known and self._pending_count < PENDING_MAX:
-            self._pending.setdefault((served.symbol, served.interval), []).append(served)
-            self._pending_count += 1
+        if position < 0 or not is_known or len(served.inputs) < 4 * len(self._names):
+            if position == WAITS and is_known and self._pending_count < PENDING_MAX:
+                self._wait(served)
+            else:
+                self.passed_over += 1
             return []
-        vector = np.frombuffer(served.inputs[: 4 * len(self._names)], dtype=np.uint8)
-        if position < 0 or not is_known or len(vector) < 4 * len(self._names):
-            self.passed_over += 1
+        vector = np.frombuffer(served.inputs, _SERVED, len(self._names))
+        place = slot * AS_OF_BARS_MAX + position
+        bars = self._book.bars_at(slot, position)
+        found = self._differs(vector, self._rows.rows, place, self._convergence, bars, RTOL, ATOL)
+        self.audited += 1
+        if found < 0 and not self._astray:
             return []
-        return self._compare(served, slot, position, vector.view("<f4").astype(np.float32))
+        return self._judge(served, found, vector, self._rows.row(place))
+
+    def _wait(self, served: Scored | Served) -> None:
+        lane = self._pending.setdefault((served.symbol, served.interval), [])
+        lane.append(served if isinstance(served, Served) else served_in(served))
+        self._pending_count += 1
 
     def save(self) -> Saved:
         """Return all that the audit knows, for `load`."""
@@ -186,18 +200,12 @@ class SkewAudit:
         self._astray = {(strategy, name): n for strategy, name, n in saved.facts["astray"]}
         self.audited, self.unequal, self.passed_over = saved.facts["counts"]
 
-    def _compare(
-        self, served: Served, slot: int, position: int, vector: NDArray[np.float32]
-    ) -> list[Answer]:
-        own = self._rows.row(slot * AS_OF_BARS_MAX + position)
-        age = (self._book.place_of(slot) - position) % AS_OF_BARS_MAX
-        bars = self._book.count_of(slot) - age
-        found = self._differs(vector, own, self._convergence, bars, RTOL, ATOL)
-        self.audited += 1
-        return self._judge(served, int(found), vector, own)
-
     def _judge(
-        self, served: Served, found: int, vector: NDArray[np.float32], own: NDArray[np.float32]
+        self,
+        served: Scored | Served,
+        found: int,
+        vector: NDArray[np.float32],
+        own: NDArray[np.float32],
     ) -> list[Answer]:
         lane = (served.strategy, served.symbol)
         if found >= 0:
@@ -216,7 +224,11 @@ class SkewAudit:
         return [self._said(served, -1, vector, own)]
 
     def _said(
-        self, served: Served, found: int, vector: NDArray[np.float32], own: NDArray[np.float32]
+        self,
+        served: Scored | Served,
+        found: int,
+        vector: NDArray[np.float32],
+        own: NDArray[np.float32],
     ) -> Answer:
         statistic, detail = (
             0.0,
