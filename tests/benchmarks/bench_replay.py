@@ -3,7 +3,8 @@
     python -m tests.benchmarks.bench_replay [--json FILE] [--quick] [--bars N] [--peer PYTHON]
 
 Ours: strategies, scorer and labeller as processes, everything durable, driven by the replay
-driver in blocks; RSI 2/10/65, one position at a time, every signal answered and labelled.
+driver in blocks; RSI 2/10/65 alone (no trend filter, no maximum hold, a stop far out of the way),
+one position at a time, every signal answered and labelled.
 The clock runs from the first bar published to the last role's last word. `--bars N` takes a
 prefix. `cpu_seconds` says what each process took of the two cores meanwhile.
 
@@ -48,7 +49,8 @@ name: bench
 data: {interval: 1m, session: crypto}
 strategies:
   - name: rsi2_mean_reversion
-    params: {period: 2, entry: 10.0, exit: 65.0, trend_ma: 0}
+    params:
+      {period: 2, entry: 10.0, exit: 65.0, trend_ma: 0, hard_stop_atr_mult: 10.0, max_hold_bars: 0}
     ml: {prediction_mode: score_enhancement}
 """
 

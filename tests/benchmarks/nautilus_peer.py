@@ -27,7 +27,7 @@ from nautilus_trader.model.objects import Currency, Money, Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
 PERIOD, ENTRY, EXIT = 2, 0.10, 0.65
-ATR_PERIOD, STOP_ATR, HOLD_BARS = 14, 2.5, 10
+ATR_PERIOD, STOP_ATR = 14, 10.0
 SIZE = "1.0"
 VENUE = Venue("SIM")
 
@@ -38,14 +38,13 @@ class Rsi2Config(StrategyConfig, frozen=True):
 
 
 class Rsi2(Strategy):
-    """Long below RSI 10; out above 65, at 2.5 ATR or after 10 bars."""
+    """Long below RSI 10; out above 65, or at a stop 10 ATR away."""
 
     def __init__(self, config: Rsi2Config) -> None:
         super().__init__(config)
         self.rsi = RelativeStrengthIndex(PERIOD, MovingAverageType.WILDER)
         self.atr = AverageTrueRange(ATR_PERIOD, MovingAverageType.WILDER)
         self.size = Quantity.from_str(SIZE)
-        self.held = 0
         self.is_long = False
         self.stop_price = 0.0
         self.entries = 0
@@ -60,14 +59,13 @@ class Rsi2(Strategy):
             return
         close = bar.close.as_double()
         if self.is_long:
-            self.held += 1
             is_stopped = bar.low.as_double() <= self.stop_price
-            if is_stopped or self.rsi.value > EXIT or self.held >= HOLD_BARS:
+            if is_stopped or self.rsi.value > EXIT:
                 self.order(OrderSide.SELL)
                 self.is_long = False
         elif self.rsi.value < ENTRY:
             self.order(OrderSide.BUY)
-            self.is_long, self.held, self.entries = True, 0, self.entries + 1
+            self.is_long, self.entries = True, self.entries + 1
             self.stop_price = close - STOP_ATR * self.atr.value
 
     def order(self, side: OrderSide) -> None:
