@@ -283,6 +283,15 @@ class Chaos:
 
         await self._until(asked, what)
 
+    async def answered(self, answers: int) -> None:
+        """Return when so many answers are stored, or when no more are to come."""
+
+        def is_so() -> bool:
+            is_through = self._tasks[0].done() and self.watch["scorer"].seq >= self._newest_input
+            return self.watch.answers >= answers or is_through
+
+        await self.until(is_so, f"{answers} answers")
+
     async def all_is_answered(self) -> None:
         """Return when the roles that speak have gone through all that was published."""
         await self.until(self._tasks[0].done, "all is published")
@@ -302,6 +311,10 @@ class Chaos:
                 f"{len(self.load)} inputs are acked, {self.watch.answers} answers stored, "
                 f"{self.engine.acted} acted on; CHAOS_SEED={self.seed}"
             ) from None
+
+    @property
+    def _newest_input(self) -> int:
+        return max(self.publisher.acked.values(), default=0)
 
     @property
     def _newest_bar(self) -> int:

@@ -52,7 +52,7 @@ async def broker_killed(folder, kills: int) -> None:
         for role in roles:
             assert await role.wait_ready(), role.last_words()
         for point, is_reached in kill_points(chaos.rng, kills):
-            await chaos.until(lambda point=point: chaos.watch.answers >= point, f"{point} answers")
+            await chaos.answered(point)
             if is_reached:
                 await chaos.until(lambda: chaos.is_connected, "everybody is connected again")
             await chaos.kill_broker()

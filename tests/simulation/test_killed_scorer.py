@@ -63,8 +63,7 @@ async def scorers_killed(folder, kills: int, shards: int = 1, *, saves: bool) ->
         for scorer in scorers:
             await started(chaos, scorer)
         for kill in kill_plan(chaos.rng, kills):
-            point = kill.answers
-            await chaos.until(lambda point=point: chaos.watch.answers >= point, f"{point} answers")
+            await chaos.answered(kill.answers)
             victim = chaos.rng.choice(scorers)
             if saves and kill.is_saving:
                 await begins_to_save(chaos)
