@@ -3,7 +3,11 @@
 A pure state machine that reads two streams, INPUT (bars, resets, real trades) and SCORED
 (answers, the scorers' progress), in whatever order they reach it. An answer whose bar is not
 known yet waits for it; one that comes after later bars is walked forward over them. Either way
-its outcome is the same, byte for byte.
+its outcome is the same, byte for byte, and so it is however bars are cut into messages.
+
+What a frame closes is told first, in order of bar, then of entry; then the signals that waited for
+its bars are placed, series by series, in order of ts, then of arrival. So of bars that wait where
+`bars_must_wait` says so, the outcomes of a subject leave in one order.
 
 No outcome is given, and `dropped` counts why, for a signal
 
@@ -186,7 +190,9 @@ class Labeller:
         if bars is None:
             return []
         exits = self._exits.of(bars, self._bars)
-        answers: list[Answer] = self._audit.take(bars) if self._audit is not None else []
+        if self._audit is not None:
+            self._audit.take(bars)
+        answers: list[Answer] = []
         rows = len(bars.slots)
         # A signal that waits in the middle of a long run must still find its bar in the ring.
         is_long = rows > AS_OF_BARS_MAX and np.bincount(bars.slots).max() > AS_OF_BARS_MAX
@@ -226,10 +232,8 @@ class Labeller:
             return []
         if self._real.knows(scored.signal_id):
             return []
-        signal = signal_of(scored, rule)
+        signal = signal_of(scored, rule, b"" if self._audit is None else scored.inputs)
         answers = _real(self._real.remember(signal))
-        if self._audit is not None:
-            answers += self._audit.check(scored)
         if why:
             self.dropped[why] += 1
         else:
@@ -253,6 +257,9 @@ class Labeller:
         if state == WAITS:
             self._wait(signal)
             return
+        if self._audit is not None and signal.inputs:
+            answers += self._audit.check(signal)
+            signal.inputs = b""
         if signal.stop is None and state not in (NO_BAR, BEYOND_RING):
             answers += _real(self._real.learn_stop(signal.signal_id, series.stop()))
         if state == HAS_CLOSED:
