@@ -11,7 +11,10 @@ from streams.events import Scored
 
 
 class LabelledSignal(msgspec.Struct, gc=False):
-    """A signal, its answer and the rule it is labelled by; a stop may be learned from its bar."""
+    """A signal, its answer and the rule it is labelled by; a stop may be learned from its bar.
+
+    `inputs` and `features_digest` are what it was served, until that has been compared.
+    """
 
     rule: LabelRule
     signal_id: str
@@ -25,13 +28,15 @@ class LabelledSignal(msgspec.Struct, gc=False):
     accepted: bool
     probability: float | None
     model: str | None
+    inputs: bytes = b""
+    features_digest: str = ""
 
     def save(self) -> tuple[Any, ...]:
         """Return all but the rule as plain values, for `loaded`."""
         return msgspec.structs.astuple(self)[1:]
 
 
-def signal_of(scored: Scored, rule: LabelRule) -> LabelledSignal:
+def signal_of(scored: Scored, rule: LabelRule, inputs: bytes) -> LabelledSignal:
     """Return what is to be kept of an answer; names that many share are kept once."""
     model = scored.model
     return LabelledSignal(
@@ -47,6 +52,8 @@ def signal_of(scored: Scored, rule: LabelRule) -> LabelledSignal:
         scored.accepted,
         scored.probability,
         None if model is None else intern(model),
+        inputs,
+        intern(scored.features_digest),
     )
 
 

@@ -13,13 +13,13 @@ values that pass through zero.
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.answer import Answer
-from engine.bar_book import AS_OF_BARS_MAX, WAITS, BarBook, NewBars
+from engine.bar_book import AS_OF_BARS_MAX, BarBook, NewBars
 from engine.feature_rows import FeatureRows
 from engine.saved import Saved
 from engine.settings import StrategySettings
@@ -27,7 +27,7 @@ from models.compiled import load_compiled
 from models.feature_set import FeatureSet
 from models.vector import digest_of, vector_names
 from streams import subjects
-from streams.events import TEXT_MAX, Drift, Scored
+from streams.events import TEXT_MAX, Drift
 from streams.session import Session
 
 RTOL = 1e-5
@@ -37,7 +37,6 @@ CHANNEL = "skew"
 DETECTOR = "skew_audit"
 CLEAN_TO_RECOVER = 100
 LANES_MAX = 65_536
-PENDING_MAX = 10_000
 _SERVED = np.dtype("<f4")
 
 _SOURCE = '''"""The comparison of two rows, as a call from Python."""
@@ -84,7 +83,7 @@ def auditing(
     return lambda book: SkewAudit(book, features, session, digests)
 
 
-class Served(NamedTuple):
+class Served(Protocol):
     """What an answer says it was made of: `inputs` float32 bytes, and the digest of their names."""
 
     signal_id: str
@@ -97,26 +96,12 @@ class Served(NamedTuple):
     features_digest: str
 
 
-def served_in(scored: Scored) -> Served:
-    """Return what an answer says it was made of."""
-    return Served(
-        scored.signal_id,
-        scored.strategy,
-        scored.symbol,
-        scored.interval,
-        scored.ts,
-        scored.model,
-        scored.inputs,
-        scored.features_digest,
-    )
-
-
 class SkewAudit:
     """Recomputes features by `book`, which belongs to whoever asks, and compares.
 
-    `digests` names, by strategy, the features that this code serves. An answer whose bar has not
-    come waits for it, at most PENDING_MAX of them. Signals are counted: `audited` were compared,
-    `unequal` found to differ; `passed_over` came too late, too many or served by other code.
+    `digests` names, by strategy, the features that this code serves. Signals are counted:
+    `audited` were compared, `unequal` found to differ; `passed_over` came without their bar, too
+    late, or were served by other code.
     """
 
     def __init__(
@@ -130,42 +115,26 @@ class SkewAudit:
         self._digests = digests
         # By (strategy, symbol) in which a difference was found: equal signals since the last.
         self._astray: dict[tuple[str, str], int] = {}
-        self._pending: dict[tuple[str, str], list[Served]] = {}
-        self._pending_count = 0
         self.audited = 0
         self.unequal = 0
         self.passed_over = 0
 
-    def take(self, new: NewBars) -> list[Answer]:
-        """Move the features on by bars that the book has just stored; compare what waited."""
+    def take(self, new: NewBars) -> None:
+        """Move the features on by bars that the book has just stored."""
         self._rows.update_many(new)
-        if not self._pending_count:
-            return []
-        names = {self._book.name_of(slot) for slot in set(new.slots.tolist())}
-        answers: list[Answer] = []
-        for name in sorted(names & self._pending.keys()):
-            waited = self._pending.pop(name)
-            self._pending_count -= len(waited)
-            answers += [answer for served in waited for answer in self.check(served)]
-        return answers
 
     def forget(self, slots: list[int]) -> None:
         """Begin series anew, as their bars were reset."""
         for slot in slots:
             self._rows.clear(slot)
 
-    def check(self, served: Scored | Served) -> list[Answer]:
+    def check(self, served: Served) -> list[Answer]:
         """Compare one answer's vector; return what to publish: a drift event on channel `skew`."""
-        if not served.inputs:
-            return []
         slot = self._book.slot_of(served.symbol, served.interval)
         position = self._book.position_of(slot, served.ts)
         is_known = self._digests.get(served.strategy) == served.features_digest
         if position < 0 or not is_known or len(served.inputs) < 4 * len(self._names):
-            if position == WAITS and is_known and self._pending_count < PENDING_MAX:
-                self._wait(served)
-            else:
-                self.passed_over += 1
+            self.passed_over += 1
             return []
         vector = np.frombuffer(served.inputs, _SERVED, len(self._names))
         place = slot * AS_OF_BARS_MAX + position
@@ -176,33 +145,22 @@ class SkewAudit:
             return []
         return self._judge(served, found, vector, self._rows.row(place))
 
-    def _wait(self, served: Scored | Served) -> None:
-        lane = self._pending.setdefault((served.symbol, served.interval), [])
-        lane.append(served if isinstance(served, Served) else served_in(served))
-        self._pending_count += 1
-
     def save(self) -> Saved:
         """Return all that the audit knows, for `load`."""
-        pending = [list(served) for waited in self._pending.values() for served in waited]
         astray = [[*lane, count] for lane, count in self._astray.items()]
         counts = [self.audited, self.unequal, self.passed_over]
-        facts = {"pending": pending, "astray": astray, "counts": counts}
+        facts = {"astray": astray, "counts": counts}
         return Saved.of(facts, rows=self._rows.save(len(self._book)))
 
     def load(self, saved: Saved) -> None:
         """Go on from what `save` returned; the book must have been loaded."""
         self._rows.load(saved.part("rows"))
-        self._pending, self._pending_count = {}, 0
-        for values in saved.facts["pending"]:
-            served = Served(*values)
-            self._pending.setdefault((served.symbol, served.interval), []).append(served)
-            self._pending_count += 1
         self._astray = {(strategy, name): n for strategy, name, n in saved.facts["astray"]}
         self.audited, self.unequal, self.passed_over = saved.facts["counts"]
 
     def _judge(
         self,
-        served: Scored | Served,
+        served: Served,
         found: int,
         vector: NDArray[np.float32],
         own: NDArray[np.float32],
@@ -225,7 +183,7 @@ class SkewAudit:
 
     def _said(
         self,
-        served: Scored | Served,
+        served: Served,
         found: int,
         vector: NDArray[np.float32],
         own: NDArray[np.float32],

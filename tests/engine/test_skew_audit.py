@@ -4,13 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine import skew_audit
 from engine.bar_book import BarBook
 from engine.bar_intake import take_bars
 from engine.labeller import Labeller
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
-from engine.skew_audit import CLEAN_TO_RECOVER, RTOL, Served, SkewAudit, served_in
+from engine.skew_audit import CLEAN_TO_RECOVER, RTOL, SkewAudit, auditing
 from models.feature_set import load_feature_set
 from models.vector import digest_of, vector_names
 from streams.columns import pack_bars
@@ -41,16 +40,16 @@ def answers_of(bars, on) -> list[Scored]:
     return [scorer.step(signal_on(bar, f"s{bar.ts}"))[0].event for bar in on]
 
 
-def with_value(answer: Served, feature: str, value: float) -> Served:
+def with_value(answer: Scored, feature: str, value: float) -> Scored:
     vector = np.frombuffer(answer.inputs, dtype="<f4").copy()
     vector[FEATURES.names.index(feature)] = value
-    return answer._replace(inputs=vector.tobytes())
+    return msgspec.structs.replace(answer, inputs=vector.tobytes())
 
 
 def test_what_the_scorer_serves_is_what_the_bars_say():
     _, audit = audit_over(BARS)
     for answer in answers_of(BARS, BARS[-100:]):
-        assert audit.check(served_in(answer)) == []
+        assert audit.check(answer) == []
     assert (audit.audited, audit.unequal) == (100, 0)
 
 
@@ -58,7 +57,7 @@ def test_a_scorer_that_saw_other_bars_is_found_out():
     other = msgspec.structs.replace(BARS[-1], close=BARS[-1].low)
     _, audit = audit_over([*BARS[:-1], other])
     (answer,) = answers_of(BARS, BARS[-1:])
-    (found,) = audit.check(served_in(answer))
+    (found,) = audit.check(answer)
     event = found.event
     assert isinstance(event, Drift)
     assert (event.channel, event.level, event.symbol, event.ts) == (
@@ -77,11 +76,11 @@ def test_a_scorer_whose_history_began_later_agrees_once_its_features_have_conver
     late = BARS[-longest - 5 :]
     (answer,) = answers_of(late, late[-1:])
     _, audit = audit_over(BARS)
-    assert audit.check(served_in(answer)) == []
+    assert audit.check(answer) == []
     # The audit's own history may be the shorter one: what has not converged is not compared.
     _, young = audit_over(BARS[-40:])
     (answer,) = answers_of(BARS, BARS[-1:])
-    assert young.check(served_in(answer)) == []
+    assert young.check(answer) == []
     assert young.audited == 1
 
 
@@ -90,7 +89,7 @@ def test_a_value_may_differ_by_rounding_only(change: float, differs: bool):
     _, audit = audit_over(BARS)
     (answer,) = answers_of(BARS, BARS[-1:])
     value = np.frombuffer(answer.inputs, dtype="<f4")[FEATURES.names.index("rsi_14")]
-    told = audit.check(with_value(served_in(answer), "rsi_14", float(value) * change))
+    told = audit.check(with_value(answer, "rsi_14", float(value) * change))
     assert bool(told) == differs
 
 
@@ -98,17 +97,17 @@ def test_a_value_may_differ_by_rounding_only(change: float, differs: bool):
 def test_absurd_values_differ_and_are_told_in_finite_figures(value: float):
     _, audit = audit_over(BARS)
     (answer,) = answers_of(BARS, BARS[-1:])
-    (found,) = audit.check(with_value(served_in(answer), "ibs", value))
+    (found,) = audit.check(with_value(answer, "ibs", value))
     assert np.isfinite(found.event.statistic)
 
 
 def test_a_difference_is_said_once_and_its_end_as_well():
     _, audit = audit_over(BARS)
     (answer,) = answers_of(BARS, BARS[-1:])
-    wrong = with_value(served_in(answer), "ibs", 5.0)
+    wrong = with_value(answer, "ibs", 5.0)
     assert len(audit.check(wrong)) == 1
     assert audit.check(wrong) == []
-    said = [audit.check(served_in(answer)) for _ in range(CLEAN_TO_RECOVER)]
+    said = [audit.check(answer) for _ in range(CLEAN_TO_RECOVER)]
     assert said[:-1] == [[]] * (CLEAN_TO_RECOVER - 1)
     assert said[-1][0].event.level == "recovered"
     assert audit.unequal == 2
@@ -116,46 +115,38 @@ def test_a_difference_is_said_once_and_its_end_as_well():
 
 def test_what_cannot_be_compared_is_passed_over():
     _, audit = audit_over(BARS)
-    (answer,) = answers_of(BARS, BARS[-1:])
-    given = served_in(answer)
-    assert audit.check(given._replace(inputs=b"")) == []
-    for odd in (
-        given._replace(inputs=given.inputs[:9]),
-        given._replace(ts=BARS[0].ts),
-        given._replace(features_digest="other"),
+    (given,) = answers_of(BARS, BARS[-1:])
+    for change in (
+        {"inputs": b""},
+        {"inputs": given.inputs[:9]},
+        {"ts": BARS[0].ts},
+        {"ts": BARS[-1].ts + 1},
+        {"features_digest": "other"},
     ):
-        assert audit.check(odd) == []
-    assert (audit.audited, audit.passed_over) == (0, 3)
+        assert audit.check(msgspec.structs.replace(given, **change)) == []
+    assert (audit.audited, audit.passed_over) == (0, 5)
 
 
-def test_an_answer_that_comes_before_its_bar_is_compared_when_it_has_come(monkeypatch):
-    monkeypatch.setattr(skew_audit, "PENDING_MAX", 2)
-    book, audit = audit_over(BARS[:-1])
+def test_an_answer_that_comes_before_its_bar_is_compared_when_it_has_come():
+    labeller = Labeller((ALPHA,), audit=auditing((ALPHA,), FEATURES, session("us_equity")))
+    for start in range(0, len(BARS) - 1, 50):
+        labeller.step(pack_bars(BARS[start : min(start + 50, len(BARS) - 1)]))
     (answer,) = answers_of(BARS, BARS[-1:])
-    wrong = with_value(served_in(answer), "ibs", 5.0)
-    for signal_id in ("a", "b", "one too many"):
-        assert audit.check(wrong._replace(signal_id=signal_id)) == []
-    fresh_book = BarBook()
-    fresh = SkewAudit(fresh_book, FEATURES, session("us_equity"), {"alpha": DIGEST})
-    fresh_book.load(book.save())
-    fresh.load(audit.save())
-    for this_book, this in ((book, audit), (fresh_book, fresh)):
-        new = take_bars(this_book, BARS[-1])
-        assert new is not None
-        (found,) = this.take(new)
+    assert labeller.step(with_value(answer, "ibs", 5.0)) == []
+    fresh = Labeller((ALPHA,), audit=auditing((ALPHA,), FEATURES, session("us_equity")))
+    fresh.load(labeller.save())
+    for this in (labeller, fresh):
+        (found,) = this.step(BARS[-1])
         assert found.event.detail.startswith("ibs was served as 5")
-        assert (this.audited, this.unequal, this.passed_over) == (2, 2, 1)
 
 
 def test_a_labeller_tells_what_its_audit_finds():
-    def audit(book: BarBook) -> SkewAudit:
-        return SkewAudit(book, FEATURES, session("us_equity"), {"alpha": DIGEST})
-
+    audit = auditing((ALPHA,), FEATURES, session("us_equity"))
     labeller = Labeller((ALPHA,), audit=audit)
     for start in range(0, len(BARS), 50):
         labeller.step(pack_bars(BARS[start : start + 50]))
     good, bad = answers_of(BARS, BARS[-2:])
-    vector = with_value(served_in(bad), "ibs", 5.0).inputs
+    vector = with_value(bad, "ibs", 5.0).inputs
     assert labeller.step(good) == []
     (found,) = labeller.step(msgspec.structs.replace(bad, inputs=vector))
     assert (found.event.channel, found.event.symbol) == ("skew", "AAA")
