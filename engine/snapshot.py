@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import struct
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 from zlib import crc32
@@ -83,7 +84,7 @@ class SnapshotFile:
     def __init__(self, path: Path, basis: str) -> None:
         self.path = path
         self.basis = basis
-        self._partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+        self._partial = path.with_name(path.name + PARTIAL)
 
     def write(self, snapshot: Snapshot) -> None:
         """Write a snapshot beside the last one; from then on its arrays may change.
@@ -98,11 +99,11 @@ class SnapshotFile:
                 f"a snapshot has at most {SNAPSHOT_BYTES_MAX} bytes, {HEADER_BYTES_MAX} of them "
                 f"in its header; this one has {size} and {len(header)}"
             )
-        # An old partial may have another mode, and a name may be a link to anywhere.
-        self._partial.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        # For its owner alone, and of a name that nobody else writes to, in whatever container.
+        number, name = tempfile.mkstemp(PARTIAL, f"{self.path.name}.", self.path.parent)
+        self._partial = Path(name)
         try:
-            with os.fdopen(os.open(self._partial, flags, 0o600), "wb", buffering=0) as file:
+            with os.fdopen(number, "wb", buffering=0) as file:
                 _write_all(file, _PREFIX.pack(_MAGIC, _VERSION, len(header), crc32(header)))
                 _write_all(file, header)
                 for array in arrays.values():
