@@ -104,8 +104,7 @@ class ReplayDriver:
                 await self._learn_position()
                 while (goal := self._pace.goal(batch.last_ts, batch.depth)) is not None:
                     await self._until(goal[1], goal[0])
-                is_last = following is None or not following.bars
-                await self._publish(batch, is_last=is_last)
+                await self._publish(batch, 0 if following is None else following.depth)
                 self._on_instant(self.counts)
             await self._learn_position()
             await self._bus.flush()
@@ -134,11 +133,11 @@ class ReplayDriver:
                     self.watermarks[event.role].note(event)
                     self._moved.set()
 
-    async def _publish(self, batch: Batch, *, is_last: bool) -> None:
-        """Publish a batch; `is_last`: no bars follow at once. Its last bars may be acknowledged."""
+    async def _publish(self, batch: Batch, next_depth: int) -> None:
+        """Publish a batch; the next has bars to `next_depth`. Its last may be acknowledged."""
         messages = batch.bar_messages
         self._pace.publish(batch.last_ts, batch.depth)
-        if messages and self._pace.is_mark_due(is_last=is_last):
+        if messages and self._pace.is_mark_due(next_depth):
             for subject, payload in messages[:-1]:
                 await self._bus.send(subject, payload, msg_id=self._next_id())
             self._acknowledgement = asyncio.create_task(self._stored(messages[-1]))

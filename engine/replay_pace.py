@@ -59,9 +59,14 @@ class Pace:
         if depth and (not self._ends or last_ts > self._ends[-1]):
             self._ends.append(last_ts)
 
-    def is_mark_due(self, *, is_last: bool) -> bool:
-        """Whether `mark` should be told where in INPUT the bars published last stand."""
-        return is_last or self._open_depth >= MARK_BARS
+    def is_mark_due(self, next_depth: int) -> bool:
+        """Whether `mark` should be told where in INPUT the bars published last stand.
+
+        `next_depth` is that of the batch that follows, 0 where none with bars does at once. A
+        batch never waits for bars that are open: nobody would be told of their answers.
+        """
+        is_in_the_way = self._open_depth + next_depth > AS_OF_BARS_MAX
+        return not next_depth or is_in_the_way or self._open_depth >= MARK_BARS
 
     def mark(self, seq: int) -> None:
         """Learn the sequence of the last bars that have been published."""

@@ -45,16 +45,26 @@ def test_event_time_alone_answers_nothing():
 def test_bars_whose_position_is_not_known_yet_count_as_unanswered():
     pace, watermarks = paced("strategies")
     pace.publish(1, 1)
-    assert not pace.is_mark_due(is_last=False)
-    assert pace.is_mark_due(is_last=True)
+    assert not pace.is_mark_due(1)
+    assert pace.is_mark_due(0)
     for ts in range(2, MARK_BARS + 1):
         pace.publish(ts, 1)
-    assert pace.is_mark_due(is_last=False)
+    assert pace.is_mark_due(1)
     word(watermarks["strategies"], seq=99)
     assert may_go(pace, 50, AS_OF_BARS_MAX - MARK_BARS)
     assert not may_go(pace, 50, AS_OF_BARS_MAX - MARK_BARS + 1)
     pace.mark(99)
     assert may_go(pace, 50, AS_OF_BARS_MAX)
+
+
+def test_no_batch_waits_for_bars_of_whose_answers_nobody_would_be_told():
+    pace, watermarks = paced("strategies")
+    pace.publish(1, MARK_BARS - 1)
+    assert not pace.is_mark_due(AS_OF_BARS_MAX - MARK_BARS + 1)
+    assert pace.is_mark_due(AS_OF_BARS_MAX - MARK_BARS + 2)
+    pace.mark(7)
+    word(watermarks["strategies"], seq=7)
+    assert may_go(pace, 2, AS_OF_BARS_MAX)
 
 
 def test_without_a_strategies_role_there_are_no_answers_to_wait_for():

@@ -11,9 +11,9 @@ from engine.roles.strategies import strategies_shell
 from engine.settings import StrategySettings
 from engine.strategist import Strategist
 from streams import codec, subjects, topology
-from streams.block import RUN_BARS_MAX
+from streams.block import RUN_BARS_MAX, Block
 from streams.bus import Message
-from streams.columns import pack_bars
+from streams.columns import columns_of, pack_bars
 from streams.events import Scored
 from streams.memory_bus import MemoryBus
 from streams.sources import blocks as table_blocks
@@ -119,6 +119,16 @@ async def test_without_the_pace_signals_of_slow_strategies_would_come_too_late(m
     bus = MemoryBus()
     await said(bus, list(table_blocks.blocks(market(1, 8 * RUN_BARS_MAX))), (0.9, 0, 0))
     assert "too_late" in await reasons(bus)
+
+
+async def test_a_few_bars_of_many_symbols_then_many_bars_of_one_go_through():
+    bars = [bar for name in ("FEW", "ALSO") for bar in random_bars(name, 2)]
+    alone = random_bars("FEW", 2 + RUN_BARS_MAX)[2:]
+    history = [
+        Block((columns_of(pack_bars(bars)),), bars[0].ts, bars[1].ts, 2),
+        Block((columns_of(pack_bars(alone)),), alone[0].ts, alone[-1].ts, RUN_BARS_MAX),
+    ]
+    assert await said(MemoryBus(), history)
 
 
 async def test_strategies_say_their_position_before_anything_else_comes(monkeypatch):
