@@ -20,8 +20,8 @@ from streams.events import Bar
 from streams.nats_bus import NatsBus
 from streams.provision import provision
 from tests.models.tiny_model import tiny_artifact
+from tests.simulation.killed import CONFIG, SIGNALS, history, undisturbed
 from tests.simulation.stage import deploy
-from tests.simulation.test_killed_scorer import CONFIG, SIGNALS, history, undisturbed
 
 PLENTY_S = 60.0
 CHUNK = 40

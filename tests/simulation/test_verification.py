@@ -31,6 +31,15 @@ from streams.nats_bus import NatsBus
 from streams.provision import provision
 from tests.engine.market import random_bars, signal_on
 from tests.models.tiny_model import tiny_artifact
+from tests.simulation.killed import (
+    ALPHA,
+    CONFIG,
+    SEED,
+    SIGNALS,
+    answers_when_complete,
+    kill_and_restart,
+    publish,
+)
 from tests.simulation.recorded import CLEAN, Record, figures, rerun_over, scorers_over
 from tests.simulation.stage import (
     STRATEGIES,
@@ -39,15 +48,6 @@ from tests.simulation.stage import (
     replay,
     roles_over,
     sample_instants,
-)
-from tests.simulation.test_killed_scorer import (
-    ALPHA,
-    CONFIG,
-    SEED,
-    SIGNALS,
-    answers_when_complete,
-    kill_and_restart,
-    publish,
 )
 
 FEATURES = ("ibs", "stochastic_k_14", "return_5", "signal_score")
