@@ -270,6 +270,7 @@ class Labeller:
     def _wait(self, signal: LabelledSignal) -> None:
         if self._waiting.count >= PENDING_SIGNALS_MAX:
             self.dropped["limit"] += 1
+            signal.inputs = b""
             return
         self._waiting.add(signal)
 
