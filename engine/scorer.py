@@ -110,8 +110,8 @@ class Scorer:
         return self._vector_names[strategy]
 
     def waiting(self) -> list[Signal]:
-        """Return the signals that wait for a bar, for the shell to let them expire."""
-        return self._waiting.waiting()
+        """Return the own signals that wait for a bar, for the shell to let them expire."""
+        return [signal for signal in self._waiting.waiting() if self._owns(signal.symbol)]
 
     def step(self, event: Event) -> list[Answer]:
         """Take one event of INPUT and return the answers to publish, in order."""
@@ -282,16 +282,18 @@ class Scorer:
         except WireError as error:
             return self._on_bad_signal(signal, content, error, row)
         verdict = self._ledger.check(signal.signal_id, content, signal.ts)
-        if verdict == "same" or not self._owns(signal.symbol):
+        if verdict == "same":
             return []
+        is_mine = self._owns(signal.symbol)
         if verdict == "conflict":
             detail = f"signal_id: {signal.signal_id!r} was used with another payload"
-            subject = subjects.raw(*lane)
-            return [dead_letter(subject, signal, detail)._replace(row=row)]
+            letter = dead_letter(subjects.raw(*lane), signal, detail)._replace(row=row)
+            return [letter] if is_mine else []
         if not self._waiting.is_waiting(lane):
             place = self._market.place_of(signal.symbol, signal.interval, signal.ts)
             if place != WAITS:
-                return [self._answer(desk, signal, place, row)]
+                return [self._answer(desk, signal, place, row)] if is_mine else []
+        # Those of other shards wait here too: the room is full for all shards at once.
         self._waiting.add(signal)
         if self._waiting.count > PENDING_SIGNALS_MAX:
             return self._give_up(self._waiting.oldest_lane(), row)
@@ -345,7 +347,7 @@ class Scorer:
     def _give_up(self, lane: Lane, row: int = 0) -> list[Answer]:
         signal = self._waiting.leave(lane)
         answer = self._answer(self._desk(lane), signal, NO_BAR, row)
-        return [answer, *self._serve(lane, row)]
+        return [answer, *self._serve(lane, row)] if self._owns(lane[1]) else self._serve(lane, row)
 
     def _serve_all(self, symbol: str, row: int) -> list[Answer]:
         lanes = self._waiting.lanes_of(symbol)
@@ -354,12 +356,14 @@ class Scorer:
     def _serve(self, lane: Lane, row: int) -> list[Answer]:
         """Answer a lane's signals from its head until one has to wait."""
         answers: list[Answer] = []
+        is_mine = self._owns(lane[1])
         while (signal := self._waiting.head(lane)) is not None:
             place = self._market.place_of(signal.symbol, signal.interval, signal.ts)
             if place == WAITS:
                 break
             self._waiting.leave(lane)
-            answers.append(self._answer(self._desk(lane), signal, place, row))
+            if is_mine:
+                answers.append(self._answer(self._desk(lane), signal, place, row))
         return answers
 
     def _desk(self, lane: Lane) -> Desk:

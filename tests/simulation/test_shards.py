@@ -227,6 +227,36 @@ async def test_what_a_scorer_that_does_not_run_owes_is_pending_and_nothing_else(
     assert pending > 10
 
 
+async def record_of_full_rooms(key, shards: int) -> MemoryBus:
+    """More signals wait for their bars than there is room for; then the bars come."""
+    bus = MemoryBus()
+    scorers = scorers_over([bus.handle() for _ in range(shards)], (key.public_hex,), (ALPHA, BETA))
+    lanes = [random_bars(symbol, 3, seed=n) for n, symbol in enumerate(SYMBOLS)]
+    async with playing(scorers):
+        for number in range(3):
+            ones = [signal_on(lane[number], f"{number}-{lane[0].symbol}") for lane in lanes]
+            if number == 1:
+                columns = codec.encode(pack_signals(ones), "msgpack")
+                await bus.publish(subjects.raw_frame("alpha"), columns)
+                continue
+            for one in ones:
+                await bus.publish(subjects.raw("alpha", one.symbol), codec.encode(one))
+        for lane in lanes:
+            await bus.publish(subjects.frame("1d"), codec.encode(pack_bars(lane), "msgpack"))
+        await caught_up(bus, list(scorers))
+    return bus
+
+
+async def test_who_waits_too_long_does_not_depend_on_how_many_share_the_waiting(key, monkeypatch):
+    monkeypatch.setattr("engine.scorer.PENDING_SIGNALS_MAX", 9)
+    alone = told(await record_of_full_rooms(key, 1))
+    answers = [codec.decode(payload) for lane in alone.values() for _, payload in lane]
+    given_up = [one for one in answers if one.reasons == ("no_bar",)]
+    assert len(answers) == 3 * len(SYMBOLS)
+    assert len(given_up) == len(answers) - 9
+    assert told(await record_of_full_rooms(key, 4)) == alone
+
+
 async def test_an_id_used_on_symbols_of_different_scorers_is_answered_once(key):
     first, second = "AAA", next(s for s in SYMBOLS if shard_of(s, 4) != shard_of("AAA", 4))
     bus = MemoryBus()
