@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from models.onnx_session import Model
 from streams.codec import decode, encode
 from streams.events import Deployment
@@ -78,7 +80,8 @@ class Deployments:
         """Record a deployment that was read from INPUT and verified."""
         scope = (one.deployment.strategy, one.deployment.symbol)
         kept = self._by_scope.setdefault(scope, deque(maxlen=DEPLOYMENTS_KEPT))
-        kept.append(one)
+        # The verdict is for people: as large as a message, and of values that no snapshot may hold.
+        kept.append(one._replace(deployment=replace(one.deployment, verdict={})))
 
     def for_signal(self, strategy: str, symbol: str, ts: int) -> InForce | None:
         """Return what is in force for a signal of event time `ts`, or None."""

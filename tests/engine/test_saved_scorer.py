@@ -9,6 +9,7 @@ from models.feature_set import load_feature_set
 from models.onnx_session import load_model
 from models.signing import load_or_create_signing_key
 from models.vector import vector_names
+from streams.codec import decode
 from streams.events import Deployment, Policy
 from streams.session import session
 from tests.engine.market import random_bars, signal_on
@@ -63,3 +64,17 @@ def test_a_scorer_goes_on_from_what_another_saved(model, cut: int):
     assert said == expected
     assert core.progress_ts == undisturbed.progress_ts
     assert len([a for a in said if a.event.probability is not None]) > 50
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "-1" + "0" * 30])
+def test_no_verdict_keeps_a_scorer_from_being_saved(number: str):
+    payload = msgspec.json.encode(msgspec.structs.replace(DEPLOYED, digest=""))
+    deployment = decode(payload.replace(b'"verdict":{}', b'"verdict":{"x":%b}' % number.encode()))
+    assert deployment.verdict == {"x": int(number)}
+    scorer, second = make_scorer(), make_scorer()
+    assert scorer.deploy(deployment, None) == []
+    saved = scorer.save()
+    second.load(
+        saved._replace(facts=msgspec.msgpack.decode(msgspec.msgpack.encode(saved.facts))), {}
+    )
+    assert second.save().facts == saved.facts
