@@ -11,22 +11,26 @@ BATCH_MAX = 1024
 class Buffer:
     """Messages that arrived and wait to be taken, oldest first.
 
-    `wait` costs one future and one timer, not a task: it is on the path of every live signal.
+    `bytes` is what they hold, headers and all. `wait` costs one future and one timer, not a task:
+    it is on the path of every live signal.
     """
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque()
         self.bytes = 0
+        self._sizes: deque[int] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._events: tuple[asyncio.Event, ...] = ()
 
     def __len__(self) -> int:
         return len(self.messages)
 
-    def add(self, message: Message) -> None:
-        """Append a message and wake the taker."""
+    def add(self, message: Message, header_bytes: int = 0) -> None:
+        """Append a message, which has so many bytes of headers, and wake the taker."""
+        size = len(message.payload) + header_bytes
         self.messages.append(message)
-        self.bytes += len(message.payload)
+        self._sizes.append(size)
+        self.bytes += size
         self.wake()
 
     def wake(self) -> None:
@@ -48,9 +52,11 @@ class Buffer:
         if len(messages) <= BATCH_MAX:
             batch = list(messages)
             messages.clear()
+            self._sizes.clear()
+            self.bytes = 0
         else:
             batch = [messages.popleft() for _ in range(BATCH_MAX)]
-        self.bytes -= sum(len(message.payload) for message in batch)
+            self.bytes -= sum(self._sizes.popleft() for _ in batch)
         return batch
 
     async def wait(self, timeout_s: float) -> None:

@@ -232,7 +232,8 @@ class PullLoop:
                 seq,
                 int(tokens[base + 5]),
                 LazyHeaders(block) if block else _NO_HEADERS,
-            )
+            ),
+            len(block),
         )
         self._wanted -= 1
         if self._wanted <= PULL_AGAIN_AT:

@@ -15,7 +15,7 @@ from streams.bus import Message, Subscription
 from streams.errors import BusError
 from streams.nats_bus import NatsBus
 from streams.provision import provision, remove_all
-from streams.pull_loop import BUFFER_MESSAGES_MAX, PullLoop
+from streams.pull_loop import BUFFER_BYTES_MAX, BUFFER_MESSAGES_MAX, PULL_BYTES_MIN, PullLoop
 from streams.topology import BUCKET_MODELS, INPUT, RETRAIN, STORE_MODELS
 
 pytestmark = pytest.mark.broker
@@ -289,6 +289,22 @@ async def test_a_reader_that_stands_still_is_sent_no_more_than_its_buffer_holds(
     await bus.flush()
     await asyncio.sleep(0.3)
     assert 1024 <= len(reader._buffer) <= BUFFER_MESSAGES_MAX
+    assert [m.seq for m in await take(reader, count)] == list(range(1, count + 1))
+
+
+async def test_headers_count_within_the_bound_on_bytes(bus: NatsBus):
+    count, block = 1_500, b"NATS/1.0\r\nAssay-Note: %b\r\n\r\n" % (b"x" * 60_000)
+    reader = await bus.read(INPUT)
+    assert isinstance(reader, PullLoop)
+    command = b"HPUB bars.1d.A %d %d\r\n%b\r\n" % (len(block), len(block), block)
+    for _ in range(count):
+        # Whoever publishes past this bus is bound by the server alone.
+        bus._connection.write(command)
+        await asyncio.sleep(0)
+    await until(lambda: len(reader._buffer) * len(block) > BUFFER_BYTES_MAX)
+    await asyncio.sleep(0.3)
+    held = len(reader._buffer) * len(block)
+    assert held <= BUFFER_BYTES_MAX + 2 * PULL_BYTES_MIN
     assert [m.seq for m in await take(reader, count)] == list(range(1, count + 1))
 
 
