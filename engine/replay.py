@@ -100,6 +100,10 @@ class ReplayDriver:
         """
         readers = await self._watch()
         try:
+            if STRATEGIES in self._roles:
+                # Bars that come before their first word would seem to have no signals.
+                has_spoken = self.watermarks[STRATEGIES]
+                await self._until(lambda: has_spoken.shards > 0, "the strategies' first word")
             for batch, following in _with_following(batches(history, as_frames=self._as_frames)):
                 await self._learn_position()
                 while (goal := self._pace.goal(batch.last_ts, batch.depth)) is not None:

@@ -2,7 +2,7 @@
 
 from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
-from engine.roles.strategies import ROLE, strategies_shell
+from engine.roles.strategies import ROLE, StrategiesRole
 from engine.shell import Shell
 from engine.strategist import Strategist
 
@@ -10,7 +10,7 @@ from engine.strategist import Strategist
 def build(context: RoleContext) -> Shell:
     """Return the role, ready to run."""
     context.require_one_shard()
-    return strategies_shell(
+    return StrategiesRole(
         context.bus,
         Strategist(context.settings.strategies),
         snapshots=snapshot_file(context, ROLE),

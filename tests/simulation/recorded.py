@@ -7,7 +7,7 @@ from engine.labeller import Labeller
 from engine.rerun import Rerun
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
-from engine.roles.strategies import strategies_shell
+from engine.roles.strategies import StrategiesRole
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
 from engine.strategist import Strategist
@@ -55,7 +55,7 @@ def rerun_over(
 ) -> Rerun:
     [scorer] = scorers_over([bus], trusted_keys, strategies)
     return Rerun(
-        strategies_shell(bus, Strategist(strategies)),
+        StrategiesRole(bus, Strategist(strategies)),
         scorer,
         LabellerRole(bus, Labeller(strategies, waits_for_scorer=True)),
     )

@@ -10,7 +10,7 @@ from engine.labeller import Labeller
 from engine.replay import ReplayDriver
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
-from engine.roles.strategies import strategies_shell
+from engine.roles.strategies import StrategiesRole
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
 from engine.shell import Shell
@@ -65,7 +65,7 @@ def roles_over(
     buses: list[Bus], trusted_keys: tuple[str, ...], strategies: tuple[StrategySettings, ...]
 ) -> list[Shell]:
     return [
-        strategies_shell(buses[0], Strategist(strategies)),
+        StrategiesRole(buses[0], Strategist(strategies)),
         ScorerRole(
             buses[1],
             make_scorer(strategies),

@@ -13,7 +13,7 @@ from deploy.role_process import RoleProcess
 from engine.labeller import Labeller
 from engine.rerun import Rerun
 from engine.roles.labeller import LabellerRole
-from engine.roles.strategies import strategies_shell
+from engine.roles.strategies import StrategiesRole
 from engine.strategist import Strategist
 from engine.verifier import verify
 from tests.simulation.chaos import CONFIG, Chaos, kills_of
@@ -82,7 +82,7 @@ async def check_what_follows(chaos: Chaos) -> None:
     bus, strategies = chaos.bus, chaos.settings.strategies
     [scorer] = scorers_over([bus], (chaos.key.public_hex,), strategies)
     rerun = Rerun(
-        strategies_shell(bus, Strategist(strategies)),
+        StrategiesRole(bus, Strategist(strategies)),
         scorer,
         LabellerRole(bus, Labeller(strategies, waits_for_scorer=True)),
     )

@@ -3,18 +3,19 @@
 import asyncio
 import random
 
+import msgspec
 import polars as pl
 import pytest
 
 from engine import replay_pace, shell
-from engine.roles.strategies import strategies_shell
+from engine.roles.strategies import StrategiesRole
 from engine.settings import StrategySettings
 from engine.strategist import Strategist
 from streams import codec, subjects, topology
 from streams.block import RUN_BARS_MAX, Block
 from streams.bus import Message
 from streams.columns import columns_of, pack_bars
-from streams.events import Scored
+from streams.events import Progress, Scored
 from streams.memory_bus import MemoryBus
 from streams.sources import blocks as table_blocks
 from tests.engine.market import random_bars
@@ -131,12 +132,36 @@ async def test_a_few_bars_of_many_symbols_then_many_bars_of_one_go_through():
     assert await said(MemoryBus(), history)
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.5])
+async def test_outcomes_keep_their_order_where_the_strategies_come_last(pause_s):
+    [settings] = STRATEGIES
+    params = settings.params | {"entry": 45.0, "max_hold_bars": 20}
+    several = (msgspec.structs.replace(settings, params=params, overlapping=True),)
+    history = [
+        list(bars) for bars in zip(*(random_bars(f"S{n}", 60, n) for n in range(3)), strict=True)
+    ]
+    bus = MemoryBus()
+    strategies, *others = roles_over([bus.handle() for _ in range(3)], (), several)
+    async with playing(others):
+        replaying = asyncio.create_task(replay(bus, history))
+        await asyncio.sleep(pause_s)
+        async with playing([strategies]):
+            await replaying
+    outcomes = await record(bus, topology.OUTCOMES, ("outcomes.",))
+    assert len(outcomes) == 3
+    for payloads in outcomes.values():
+        exits = [codec.decode(payload).exit_ts for payload in payloads]
+        assert exits == sorted(exits)
+
+
 async def test_strategies_say_their_position_before_anything_else_comes(monkeypatch):
     monkeypatch.setattr(shell, "IDLE_S", 60.0)
     bus = MemoryBus()
     stop = asyncio.Event()
-    role = asyncio.create_task(strategies_shell(bus.handle(), Strategist(STRATEGIES)).run(stop))
+    role = asyncio.create_task(StrategiesRole(bus.handle(), Strategist(STRATEGIES)).run(stop))
     reading = await bus.read(topology.INPUT, 1, ("progress.strategies.>",))
+    [message] = await reading.next_batch(10.0)
+    assert codec.decode(message.payload) == Progress("strategies", 0, 0, 0)
     bars = random_bars(count=3)
     frames = (bars[:2], bars[:2], bars[2:])
     for frame in frames:

@@ -18,7 +18,7 @@ from engine import snapshot_keeper
 from engine.labeller import Labeller
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
-from engine.roles.strategies import strategies_shell
+from engine.roles.strategies import StrategiesRole
 from engine.settings import StrategySettings
 from engine.shell import Shell
 from engine.snapshot import SnapshotFile
@@ -86,7 +86,7 @@ def makers(bus: MemoryBus, folder, trusted_key: str) -> dict[str, Callable[[], S
         )
 
     def strategies() -> Shell:
-        return strategies_shell(bus.handle(), Strategist(STRATEGIES), snapshots=file("strategies"))
+        return StrategiesRole(bus.handle(), Strategist(STRATEGIES), snapshots=file("strategies"))
 
     def labeller() -> Shell:
         core = Labeller(STRATEGIES, waits_for_scorer=True)
