@@ -4,7 +4,7 @@
 
 Ours: strategies, scorer and labeller as processes, everything durable, driven by the replay
 driver in blocks; RSI 2/10/65 alone (no trend filter, no maximum hold, a stop far out of the way),
-one position at a time, every signal answered and labelled.
+one position at a time, every signal answered and labelled; payloads in MessagePack.
 The clock runs from the first bar published to the last role's last word. `--bars N` takes a
 prefix. `cpu_seconds` says what each process took of the two cores meanwhile.
 
@@ -46,6 +46,7 @@ ABSENT = f"the history is not there: {HISTORY.name} belongs into ../shared/data/
 NO_PEER = "no interpreter with nautilus_trader was named (--peer, ASSAY_BENCH_PEER): left out"
 CONFIG = """
 name: bench
+encoding: msgpack
 data: {interval: 1m, session: crypto}
 strategies:
   - name: rsi2_mean_reversion
