@@ -54,9 +54,7 @@ def _parts(frame: BarColumns) -> Iterator[BarColumns]:
         yield frame
         return
     for start in range(0, len(frame.ts), FRAME_BARS_MAX):
-        rows = slice(start, start + FRAME_BARS_MAX)
-        symbols = frame.symbols if frame.is_run else frame.symbols[rows]
-        yield BarColumns(symbols, frame.interval, frame.ts[rows], frame.values[rows])
+        yield frame.part(start, start + FRAME_BARS_MAX)
 
 
 def _message(frame: BarColumns) -> RawMessage:

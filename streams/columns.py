@@ -57,8 +57,9 @@ class BarColumns(NamedTuple):
         return Bar(self.symbol_of(row), self.interval, int(self.ts[row]), *values)
 
     def part(self, start: int, stop: int) -> "BarColumns":
-        """Return rows `start` to `stop` of a run."""
-        return self._replace(ts=self.ts[start:stop], values=self.values[start:stop])
+        """Return rows `start` to `stop`, at least one."""
+        symbols = self.symbols if self.is_run else self.symbols[start:stop]
+        return BarColumns(symbols, self.interval, self.ts[start:stop], self.values[start:stop])
 
 
 def columns_of(frame: Bars) -> BarColumns:

@@ -12,8 +12,10 @@ from streams.codec import PAYLOAD_BYTES_MAX, decode, encode
 from streams.columns import (
     FRAME_ROWS_MAX,
     SignalColumns,
+    columns_of,
     expand_bars,
     expand_signals,
+    frame_of,
     pack_bars,
     pack_signals,
     signal_frames,
@@ -58,6 +60,15 @@ def test_signals_in_columns_come_back(rows: list[tuple[str, str, int, int, float
         for signal_id, symbol, ts, side, score, price, stop in rows
     ]
     assert expand_signals(pack_signals(signals)) == signals
+
+
+@pytest.mark.parametrize("symbols", ["A" * 7, "ABCABCA", "AABBBBB"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 9])
+def test_a_frame_can_be_cut_anywhere(symbols: str, size: int):
+    bars = [msgspec.structs.replace(ROW, symbol=name, ts=ts) for ts, name in enumerate(symbols, 1)]
+    columns = columns_of(pack_bars(bars))
+    parts = [columns.part(start, start + size) for start in range(0, len(bars), size)]
+    assert [bar for part in parts for bar in expand_bars(frame_of(part))] == bars
 
 
 def test_what_does_not_belong_together_cannot_be_packed():
