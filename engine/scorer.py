@@ -281,10 +281,10 @@ class Scorer:
             desk.check(signal)
         except WireError as error:
             return self._on_bad_signal(signal, content, error, row)
+        is_mine = self._owns(signal.symbol)
         verdict = self._ledger.check(signal.signal_id, content, signal.ts)
         if verdict == "same":
             return []
-        is_mine = self._owns(signal.symbol)
         if verdict == "conflict":
             detail = f"signal_id: {signal.signal_id!r} was used with another payload"
             letter = dead_letter(subjects.raw(*lane), signal, detail)._replace(row=row)
@@ -305,8 +305,10 @@ class Scorer:
         one = Unread(
             signal.signal_id, signal.strategy, signal.symbol, signal.interval, max(signal.ts, 0)
         )
-        letter = self._letter(subjects.raw(signal.strategy, signal.symbol), signal, str(error))
-        answers = self._turn_down(letter, [(row, one)], content, error)
+        letter = dead_letter(subjects.raw(signal.strategy, signal.symbol), signal, str(error))
+        # The same shard sends both, however the symbol's name is cut to fit a subject.
+        letters = [letter] if self._owns(signal.symbol) else []
+        answers = self._turn_down(letters, [(row, one)], content, error)
         return [answer._replace(row=row) for answer in answers]
 
     def _open_desk(self, lane: Lane) -> Desk:
@@ -345,13 +347,11 @@ class Scorer:
         return []
 
     def _give_up(self, lane: Lane, row: int = 0) -> list[Answer]:
-        signal = self._waiting.leave(lane)
-        answer = self._answer(self._desk(lane), signal, NO_BAR, row)
+        answer = self._answer(self._desk(lane), self._waiting.leave(lane), NO_BAR, row)
         return [answer, *self._serve(lane, row)] if self._owns(lane[1]) else self._serve(lane, row)
 
     def _serve_all(self, symbol: str, row: int) -> list[Answer]:
-        lanes = self._waiting.lanes_of(symbol)
-        return [answer for lane in lanes for answer in self._serve(lane, row)]
+        return [a for lane in self._waiting.lanes_of(symbol) for a in self._serve(lane, row)]
 
     def _serve(self, lane: Lane, row: int) -> list[Answer]:
         """Answer a lane's signals from its head until one has to wait."""

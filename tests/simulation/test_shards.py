@@ -257,6 +257,22 @@ async def test_who_waits_too_long_does_not_depend_on_how_many_share_the_waiting(
     assert told(await record_of_full_rooms(key, 4)) == alone
 
 
+async def test_rows_on_symbols_too_long_for_a_subject_are_turned_down_by_the_same_ids(key):
+    names = ["\N{GRINNING FACE}" * length for length in range(60, 80)]
+    columns = pack_signals([signal_on(random_bars(name, 1)[0], name, side=0) for name in names])
+    records = []
+    for shards in (1, 4):
+        bus = MemoryBus()
+        handles = [bus.handle() for _ in range(shards)]
+        scorers = scorers_over(handles, (key.public_hex,), (ALPHA, BETA))
+        async with playing(scorers):
+            await bus.publish(subjects.raw_frame("alpha"), codec.encode(columns, "msgpack"))
+            await caught_up(bus, list(scorers))
+        records.append(told(bus))
+    assert len(records[0]) == 2 * len(names)
+    assert records[1] == records[0]
+
+
 async def test_an_id_used_on_symbols_of_different_scorers_is_answered_once(key):
     first, second = "AAA", next(s for s in SYMBOLS if shard_of(s, 4) != shard_of("AAA", 4))
     bus = MemoryBus()
