@@ -31,6 +31,7 @@ from streams.interval import DAY_NS
 TS_MAX = 2**63 - 1
 AHEAD_MAX_NS = DAY_NS
 PLACES_KNOWN_MAX = 65_536
+PLACE_CHARS_MAX = 128
 POLICY_ACTIONS = ("observe", "pass_through", "block", "resume")
 
 
@@ -86,11 +87,13 @@ def check_subject(subject: str, event: Event) -> None:
     """Raise WireError unless `subject` is one that carries such an event, and names what it
     names. Subjects outside the contract are left alone.
     """
-    # Nearly all that comes is one bar or one signal, on a subject that was seen before.
-    if isinstance(event, Signal) and _is_usual(subject, Signal, event.strategy, event.symbol):
-        return
-    if isinstance(event, Bar) and _is_usual(subject, Bar, event.interval, event.symbol):
-        return
+    # Nearly all that comes is one bar or one signal, on a subject that was seen before. What has
+    # long names is looked at each time: of those, many that are remembered would be much.
+    if len(subject) <= PLACE_CHARS_MAX:
+        if isinstance(event, Signal) and _is_known(subject, Signal, event.strategy, event.symbol):
+            return
+        if isinstance(event, Bar) and _is_known(subject, Bar, event.interval, event.symbol):
+            return
     types = _types_on(subject)
     if types and not isinstance(event, types):
         raise WireError("type", f"{subject} does not carry {type(event).__name__}")
@@ -138,6 +141,11 @@ def _types_on(subject: str) -> tuple[type[Event], ...]:
         if subject.startswith(prefix):
             return types
     return ()
+
+
+def _is_known(subject: str, kind: type[Bar] | type[Signal], first: str, second: str) -> bool:
+    # A short name's token is no shorter than the name.
+    return len(first) + len(second) < len(subject) and _is_usual(subject, kind, first, second)
 
 
 @lru_cache(maxsize=PLACES_KNOWN_MAX)

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from streams import subjects
 from streams.columns import pack_bars, pack_signals
 from streams.errors import WireError
 from streams.events import Bar, Expire, Policy, Progress, Signal
-from streams.validation import TS_MAX, check_bar, check_policy, check_signal, check_subject
+from streams.validation import (
+    TS_MAX,
+    _is_usual,
+    check_bar,
+    check_policy,
+    check_signal,
+    check_subject,
+)
 
 BAR = Bar("A", "1d", 1, 10.0, 12.0, 9.0, 11.0, 100.0)
 SIGNAL = Signal("i", "s", "A", "1d", 1, 1, 0.5, 10.0, 9.0, {"x": 1.0})
@@ -158,3 +166,13 @@ def test_a_bar_on_the_subject_of_resets_is_refused_although_its_names_fit():
         with pytest.raises(WireError, match="does not carry Bar") as caught:
             check_subject("bars.reset.A", bar)
         assert caught.value.reason == "type"
+
+
+def test_long_names_are_taken_as_short_ones_are_and_not_remembered():
+    remembered = _is_usual.cache_info().currsize
+    bar = msgspec.structs.replace(BAR, symbol="\N{COLLISION SYMBOL}" * 200)
+    check_subject(subjects.bar(bar.interval, bar.symbol), bar)
+    for subject in ("bars.1d." + "A" * 3_900, "bars.1d.A"):
+        with pytest.raises(WireError, match="belongs on"):
+            check_subject(subject, bar)
+    assert _is_usual.cache_info().currsize == remembered
