@@ -16,19 +16,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.answer import Answer
-from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, TOO_LATE, WAITS
-from engine.deployments import SCOPES_MAX, Deployments, InForce, deployed_in
+from engine.answerer import Answerer
+from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, WAITS
+from engine.deployments import SCOPES_MAX, deployed_in
 from engine.desk import DESKS_MAX, Desk
 from engine.market import Market
-from engine.policies import Policies
 from engine.refusals import Unread, dead_letter, unread_signals
 from engine.saved import Saved
 from engine.settings import EXTERNAL, StrategySettings
 from engine.signal_ledger import SignalLedger
 from engine.waiting_room import PENDING_SIGNALS_MAX, Lane, WaitingRoom
-from models.adapter import WARMING
 from models.feature_set import FeatureSet
-from models.mode import decide
 from models.onnx_session import Model
 from models.vector import digest_of, vector_names
 from streams import codec, subjects
@@ -50,8 +48,6 @@ from streams.session import Session
 from streams.validation import check_policy
 from streams.watermark import Watermark
 
-REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
-
 
 class Scorer:
     """Answers the signals of its strategies, for the symbols that `owns` says are its own."""
@@ -72,13 +68,12 @@ class Scorer:
             name: digest_of(names) for name, names in self._vector_names.items()
         }
         self._owns = owns
-        self._convergence = features.convergence
+        self._features_count = len(features.names)
         self._desks: dict[Lane, Desk] = {}
         self._market = Market(features, session)
+        self._answerer = Answerer(self._market, features.convergence)
         self._ledger = SignalLedger()
         self._waiting = WaitingRoom()
-        self._deployments = Deployments()
-        self._policies = Policies()
         self._strategies_said = Watermark()
         # An engine's own signals are not vouched for: a strategies role of before, or of another
         # configuration, must not hold the watermark.
@@ -121,7 +116,7 @@ class Scorer:
     def start_with(self, strategy: str, model: Model) -> None:
         """Let the model of `ml.model_path` speak until a deployment comes; pinned, for good."""
         first = Deployment(strategy, None, model.version, model.digest, 0, None, {})
-        self._deployments.add(self._in_force(first, model)._replace(is_first=True))
+        self._answerer.deploy(first, model, is_first=True)
 
     def deploy(self, deployment: Deployment, model: Model | ModelRefused | None) -> list[Answer]:
         """Bring a model into force, or say why it was refused and keep the old one.
@@ -136,20 +131,19 @@ class Scorer:
             return self._letter(subject, deployment, detail)
         if isinstance(model, ModelRefused):
             return self._letter(subject, deployment, f"model_refused: {model}")
-        if not self._deployments.has_room(deployment):
+        if not self._answerer.deployments.has_room(deployment):
             detail = (
                 f"scope_limit: more than {SCOPES_MAX} scopes, this one is {deployment.symbol!r}"
             )
             return self._letter(subject, deployment, detail)
         if not settings.ml.pinned:
-            self._deployments.add(self._in_force(deployment, model))
+            self._answerer.deploy(deployment, model)
         return []
 
     def save(self) -> Saved:
         """Return all that the core knows, for `load`."""
         facts = {
-            "deployments": self._deployments.save(),
-            "policies": self._policies.save(),
+            "in_force": self._answerer.save(),
             "strategies": self._strategies_said.save(),
             "waiting": self._waiting.save(),
         }
@@ -162,27 +156,19 @@ class Scorer:
     @staticmethod
     def deployed_in(saved: Saved) -> list[Deployment]:
         """Return the deployments whose models a saved scorer needs to go on."""
-        return deployed_in(saved.facts["deployments"])
+        return deployed_in(saved.facts["in_force"]["deployments"])
 
     def load(self, saved: Saved, models: Mapping[str, Model]) -> None:
         """Go on from what `save` returned, with the models of `deployed_in` by digest."""
         self._market.load(saved.part("market"))
         self._ledger.load(saved.part("ledger"))
-        self._policies.load(saved.facts["policies"])
+        self._answerer.load(saved.facts["in_force"], models)
         self._strategies_said.load(saved.facts["strategies"])
-        self._deployments.load(
-            saved.facts["deployments"],
-            lambda one: self._in_force(one, models[one.digest] if one.digest else None),
-        )
         self._waiting.load(saved.facts["waiting"])
 
-    def _in_force(self, deployment: Deployment, model: Model | None) -> InForce:
-        bars_needed = 0
-        if model is not None:
-            market = model.columns[model.columns < len(self._convergence)]
-            bars_needed = int(self._convergence[market].max(initial=0))
-        version, effective_ts = deployment.version, deployment.effective_ts
-        return InForce(version, effective_ts, model, bars_needed, deployment)
+    def rehearse(self) -> Answer | None:
+        """Make the last answer once more, to no effect: see `engine.rehearsal`."""
+        return self._answerer.rehearse()
 
     def refuse(self, subject: str, payload: bytes, error: WireError) -> list[Answer]:
         """Answer a payload that cannot be honoured: a dead letter, and a `rejected` answer for
@@ -292,7 +278,7 @@ class Scorer:
         if not self._waiting.is_waiting(lane):
             place = self._market.place_of(signal.symbol, signal.interval, signal.ts)
             if place != WAITS:
-                return [self._answer(desk, signal, place, row)] if is_mine else []
+                return [self._answerer.answer(desk, signal, place, row)] if is_mine else []
         # Those of other shards wait here too: the room is full for all shards at once.
         self._waiting.add(signal)
         if self._waiting.count > PENDING_SIGNALS_MAX:
@@ -318,7 +304,7 @@ class Scorer:
             raise WireError("unknown_strategy", self._unknown(strategy))
         if len(self._desks) >= DESKS_MAX:
             self._desks.clear()
-        width = len(self._convergence)
+        width = self._features_count
         desk = Desk(settings, symbol, width, self._vector_digests[strategy])
         self._desks[lane] = desk
         return desk
@@ -330,7 +316,7 @@ class Scorer:
                 raise WireError("unknown_strategy", self._unknown(policy.strategy))
         except WireError as error:
             return self._letter(subjects.policy(policy.strategy), policy, str(error))
-        self._policies.add(policy)
+        self._answerer.policies.add(policy)
         return []
 
     def _on_expire(self, event: Expire) -> list[Answer]:
@@ -347,7 +333,7 @@ class Scorer:
         return []
 
     def _give_up(self, lane: Lane, row: int = 0) -> list[Answer]:
-        answer = self._answer(self._desk(lane), self._waiting.leave(lane), NO_BAR, row)
+        answer = self._answerer.answer(self._desk(lane), self._waiting.leave(lane), NO_BAR, row)
         return [answer, *self._serve(lane, row)] if self._owns(lane[1]) else self._serve(lane, row)
 
     def _serve_all(self, symbol: str, row: int) -> list[Answer]:
@@ -363,37 +349,11 @@ class Scorer:
                 break
             self._waiting.leave(lane)
             if is_mine:
-                answers.append(self._answer(self._desk(lane), signal, place, row))
+                answers.append(self._answerer.answer(self._desk(lane), signal, place, row))
         return answers
 
     def _desk(self, lane: Lane) -> Desk:
         return self._desks.get(lane) or self._open_desk(lane)
-
-    def _answer(self, desk: Desk, signal: Signal, place: int, row: int) -> Answer:
-        """Answer from the features at a place, or with the reason why there are none."""
-        ml = desk.settings.ml
-        in_force = self._deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
-        probability, vector = None, None
-        reasons: tuple[str, ...] = ()
-        if place < 0:
-            reasons = (REASON_OF[place],)
-        else:
-            vector = desk.vector(signal, self._market.row(place))
-            model = in_force.model if in_force is not None else None
-            if not ml.enabled:
-                pass
-            elif in_force is None or model is None:
-                reasons = ("no_model",)
-            elif in_force.is_expired(signal.ts, ml.max_age_days):
-                reasons = ("expired",)
-            elif not self._market.has_bars(place, in_force.bars_needed):
-                reasons = (WARMING,)
-            else:
-                probability, reasons = model.speak(vector)
-        policy = self._policies.in_force(signal.strategy, signal.ts)
-        decision = decide(ml, signal.score, probability, reasons, policy)
-        version = in_force.version if in_force is not None else None
-        return desk.answer(signal, decision, version, vector, row)
 
     def _unknown(self, strategy: str) -> str:
         known = ", ".join(sorted(self._strategies))

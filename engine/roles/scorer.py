@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 from engine.answer import Answer
+from engine.rehearsal import Rehearsal
 from engine.saved import Saved
 from engine.scorer import Scorer
 from engine.shell import Feed, Shell
@@ -76,6 +77,7 @@ class ScorerRole(Shell):
         self._looked_ns = 0
         self._models: dict[Key, Model] = {}
         self._foreseen: dict[Key, asyncio.Task[Model]] = {}
+        self._rehearsal = Rehearsal(self._rehearse)
         # Now, not when the first model comes: a third of a second.
         load_row_kernels()
 
@@ -84,6 +86,7 @@ class ScorerRole(Shell):
         try:
             await super().run(stop)
         finally:
+            self._rehearsal.close()
             await end_tasks(self._foreseen.values())
 
     async def load(self, saved: Saved) -> bool:
@@ -115,7 +118,10 @@ class ScorerRole(Shell):
     async def handle(self, event: Event, message: Message) -> list[Answer]:
         """Step the core; a deployment's model is fetched and verified first."""
         if not isinstance(event, Deployment):
-            return self._scorer.step(event)
+            answers = self._scorer.step(event)
+            if answers:
+                self._rehearsal.note()
+            return answers
         model = await self._fetch(event) if event.digest else None
         return self._scorer.deploy(event, model)
 
@@ -142,6 +148,11 @@ class ScorerRole(Shell):
                 expire_id = f"expire:{id_part(signal_id)}"
                 await self._send(subject, codec.encode(event), msg_id=expire_id)
                 self._waiting_since[signal_id] = now_ns
+
+    def _rehearse(self) -> None:
+        answer = self._scorer.rehearse()
+        if answer is not None and not isinstance(answer.event, bytes):
+            codec.decode(codec.encode(answer.event, self._encoding))
 
     async def _fetch(self, deployment: Deployment) -> Model | ModelRefused:
         key = _key(deployment)

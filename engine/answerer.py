@@ -1,0 +1,95 @@
+"""The answerer: what a signal is worth at a place of the market, by model, mode and policy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.answer import Answer
+from engine.bar_book import NO_BAR, TOO_LATE
+from engine.deployments import Deployments, InForce
+from engine.desk import Desk
+from engine.market import Market
+from engine.policies import Policies
+from models.adapter import WARMING
+from models.mode import decide
+from models.onnx_session import Model
+from streams.events import Deployment, Signal
+
+REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
+
+
+class Answerer:
+    """Which model and which policy are in force, and the answer that they make of a signal.
+
+    `convergence` int64 (features,): after how many bars each feature of `market` no longer
+    depends on where a history began.
+    """
+
+    def __init__(self, market: Market, convergence: NDArray[np.int64]) -> None:
+        self.deployments = Deployments()
+        self.policies = Policies()
+        self._market = market
+        self._convergence = convergence
+        self._last: tuple[Desk, Signal, int] | None = None
+
+    def deploy(
+        self, deployment: Deployment, model: Model | None, *, is_first: bool = False
+    ) -> None:
+        """Bring a model into force; None is the null model. `is_first`: before any deployment."""
+        self.deployments.add(self._in_force(deployment, model)._replace(is_first=is_first))
+
+    def answer(self, desk: Desk, signal: Signal, place: int, row: int) -> Answer:
+        """Answer from the features at a place, or with the reason why there are none."""
+        self._last = (desk, signal, place)
+        ml = desk.settings.ml
+        in_force = self.deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
+        probability, vector = None, None
+        reasons: tuple[str, ...] = ()
+        if place < 0:
+            reasons = (REASON_OF[place],)
+        else:
+            vector = desk.vector(signal, self._market.row(place))
+            model = in_force.model if in_force is not None else None
+            if not ml.enabled:
+                pass
+            elif in_force is None or model is None:
+                reasons = ("no_model",)
+            elif in_force.is_expired(signal.ts, ml.max_age_days):
+                reasons = ("expired",)
+            elif not self._market.has_bars(place, in_force.bars_needed):
+                reasons = (WARMING,)
+            else:
+                probability, reasons = model.speak(vector)
+        policy = self.policies.in_force(signal.strategy, signal.ts)
+        decision = decide(ml, signal.score, probability, reasons, policy)
+        version = in_force.version if in_force is not None else None
+        return desk.answer(signal, decision, version, vector, row)
+
+    def rehearse(self) -> Answer | None:
+        """Make the last answer once more: nothing is changed by it; None before the first."""
+        if self._last is None:
+            return None
+        desk, signal, place = self._last
+        return self.answer(desk, signal, place, 0)
+
+    def save(self) -> dict[str, Any]:
+        """Return what is in force, as plain values."""
+        return {"deployments": self.deployments.save(), "policies": self.policies.save()}
+
+    def load(self, saved: Mapping[str, Any], models: Mapping[str, Model]) -> None:
+        """Go on from what `save` returned, with the models by digest."""
+        self.policies.load(saved["policies"])
+        self.deployments.load(
+            saved["deployments"],
+            lambda one: self._in_force(one, models[one.digest] if one.digest else None),
+        )
+
+    def _in_force(self, deployment: Deployment, model: Model | None) -> InForce:
+        bars_needed = 0
+        if model is not None:
+            market = model.columns[model.columns < len(self._convergence)]
+            bars_needed = int(self._convergence[market].max(initial=0))
+        version, effective_ts = deployment.version, deployment.effective_ts
+        return InForce(version, effective_ts, model, bars_needed, deployment)
