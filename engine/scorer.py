@@ -12,6 +12,7 @@ What cannot be honoured goes to the dead letters, and stops nothing: an event as
 row of a frame as a bar or a signal, what is no event at all through `refuse`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -209,13 +210,17 @@ class Scorer:
             columns = columns_of(frame)
         except WireError as error:
             return self._letter(subjects.frame(frame.interval), frame, str(error))
-        if not columns.is_run:
-            return self._on_rows(columns, 0)
-        # A signal that waits in the middle of a long run must still find its bar in the ring.
+        rows = len(columns.ts)
+        is_long = rows > AS_OF_BARS_MAX and (
+            columns.is_run
+            or (self._waiting.count > 0 and max(Counter(columns.symbols).values()) > AS_OF_BARS_MAX)
+        )
+        # A signal that waits in the middle of a long run, alone or among others' bars, must
+        # still find its bar in the ring.
+        size = AS_OF_BARS_MAX if is_long else rows
         answers: list[Answer] = []
-        for start in range(0, len(columns.ts), AS_OF_BARS_MAX):
-            part = columns.part(start, start + AS_OF_BARS_MAX)
-            answers += self._on_rows(part, start)
+        for start in range(0, rows, size):
+            answers += self._on_rows(columns.part(start, start + size), start)
         return answers
 
     def _on_rows(self, columns: BarColumns, first_row: int) -> list[Answer]:

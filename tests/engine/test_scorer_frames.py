@@ -130,3 +130,14 @@ def test_a_bad_row_costs_itself_alone():
     for n, bar in enumerate(lane):
         (answer,) = scored(scorer.step(signal_on(bar, f"AAA-{n}")))
         assert answer.inputs == scored(alone([LANES[0]]))[n].inputs
+
+
+def test_a_signal_that_waits_in_the_middle_of_a_long_mixed_frame_finds_its_bar():
+    lane, other = random_bars("AAA", 3 * AS_OF_BARS_MAX, seed=1), random_bars("BBB", 1, seed=2)
+    scorer = make_scorer()
+    waiting = [signal_on(lane[n], f"s{n}") for n in (0, 5, AS_OF_BARS_MAX, len(lane) - 1)]
+    for signal in waiting:
+        assert scorer.step(signal) == []
+    answers = scorer.step(pack_bars([*other, *lane]))
+    assert [a.event.signal_id for a in answers] == [s.signal_id for s in waiting]
+    assert [a.event.reasons for a in answers] == [("no_model",)] * 4
