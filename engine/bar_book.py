@@ -16,6 +16,7 @@ from engine.bar_kernels import (
     NO_BAR,
     TOO_LATE,
     WAITS,
+    is_valid,
     load_bar_kernels,
 )
 from engine.saved import Saved, refilled
@@ -178,6 +179,15 @@ class BarBook:
         if len(new.ts):
             self._advance(int(new.ts.min()), int(new.ts.max()))
         return new
+
+    def first_new_ts(self, columns: BarColumns) -> int:
+        """Return the earliest ts of valid rows later than their series' last, 0 for none."""
+        interval = columns.interval
+        slots = np.array([self.slot_of(name, interval) for name in columns.symbols])
+        last_ts = np.where(slots < 0, 0, self._last_ts[slots])
+        new = np.flatnonzero(columns.ts > last_ts).tolist()
+        rows = zip(columns.ts[new].tolist(), columns.values[new].tolist(), strict=True)
+        return min((ts for ts, values in rows if is_valid(ts, *values)), default=0)
 
     def reset(self, event: Reset) -> list[int]:
         """Forget the bars of a symbol, in every interval; return the slots concerned."""

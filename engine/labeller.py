@@ -7,7 +7,7 @@ its outcome is the same, byte for byte, and so it is however bars are cut into m
 
 What a frame closes is told first, in order of bar, then of entry; then the signals that waited for
 its bars are placed, series by series, in order of ts, then of arrival. So of bars that wait where
-`bars_must_wait` says so, the outcomes of a subject leave in one order.
+`must_wait` says so, the outcomes of a subject leave in one order.
 
 No outcome is given, and `dropped` counts why, for a signal
 
@@ -26,11 +26,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from engine.answer import Answer
 from engine.bar_book import AS_OF_BARS_MAX, BarBook
 from engine.bar_intake import take_bars
+from engine.bar_kernels import is_valid
 from engine.label_exits import LabelExits
 from engine.label_kernels import (
     BEYOND_RING,
@@ -52,6 +54,8 @@ from engine.settings import StrategySettings
 from engine.skew_audit import SkewAudit
 from engine.trade import REASON_NAMES, settle
 from streams import subjects
+from streams.columns import columns_of
+from streams.errors import WireError
 from streams.events import Bar, Bars, Event, Outcome, Progress, Reset, Scored, Trade
 from streams.watermark import Watermark
 
@@ -111,12 +115,25 @@ class Labeller:
             return min(self._bars.complete_ts, self._scorer_said.event_ts)
         return 0 if self._waits_for_scorer else self._bars.complete_ts
 
-    def bars_must_wait(self, ts: int) -> bool:
-        """Whether bars of instant `ts` come before all answers to the instant known last.
+    def must_wait(self, event: Bar | Bars) -> bool:
+        """Whether bars come before all answers to the instant known last.
 
-        Of a frame it is the first row that counts. Then INPUT waits for SCORED: outcomes leave in
-        the same order however the two arrive.
+        Then INPUT waits for SCORED: outcomes leave in the same order however the two arrive. Of a
+        frame the earliest row counts that is later than its series' last; what is invalid does not.
         """
+        if isinstance(event, Bar):
+            return self.bars_must_wait(event.ts) and is_valid(*msgspec.structs.astuple(event)[2:])
+        try:
+            columns = columns_of(event)
+        except WireError:
+            return False
+        first_ts = int(columns.ts[0])
+        if first_ts <= self._bars.newest_ts < columns.ts.max():
+            first_ts = self._bars.first_new_ts(columns)
+        return self.bars_must_wait(first_ts)
+
+    def bars_must_wait(self, ts: int) -> bool:
+        """Whether new bars of instant `ts` come before all answers to the instant known last."""
         newest_ts = self._bars.newest_ts
         if ts <= newest_ts:
             return False

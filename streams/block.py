@@ -10,7 +10,7 @@ from typing import NamedTuple
 from streams.columns import BarColumns
 
 RUN_BARS_MAX = 128
-BLOCK_BARS_MAX = 4_096
+BLOCK_BARS_MAX = 3_072
 
 
 class Block(NamedTuple):

@@ -37,12 +37,7 @@ class LabellerRole(Shell):
         """Hold bars that would overtake answers, and answers that run too far ahead of bars."""
         if feed == ANSWERS_FEED:
             return self._labeller.answers_must_wait
-        if isinstance(event, Bar):
-            return self._labeller.bars_must_wait(event.ts)
-        if isinstance(event, Bars):
-            first_ts = int.from_bytes(event.ts[:8], "little", signed=True)
-            return self._labeller.bars_must_wait(first_ts)
-        return False
+        return isinstance(event, Bar | Bars) and self._labeller.must_wait(event)
 
     def refuse(self, message: Message, error: WireError) -> list[Answer]:
         """Send a real trade with figures that cannot be to the dead letters.

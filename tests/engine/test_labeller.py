@@ -2,6 +2,7 @@
 
 import gc
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from engine.labeller import Labeller
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from engine.strategist import Strategist
 from engine.strategy import ATR, load_strategy
+from streams.columns import pack_bars
 from streams.events import Progress, Reset
 from tests.engine.labelling import EXTERNAL, FREE, answer_to, answered, bar, outcomes
 from tests.engine.market import random_bars
@@ -313,6 +315,23 @@ def test_bars_of_an_instant_wait_for_the_answers_to_the_one_before():
     assert not labeller.bars_must_wait(2)
     feed(labeller, bar(2, *QUIET))
     assert labeller.bars_must_wait(3)
+
+
+def test_of_a_frame_the_earliest_bar_counts_that_is_new_and_can_be():
+    labeller = Labeller((EXTERNAL,), waits_for_scorer=True)
+    feed(labeller, bar(1, *QUIET), bar(2, *QUIET), bar(3, *QUIET), scorer_at(1))
+    known, new = bar(3, *QUIET), bar(4, *QUIET)
+    impossible = msgspec.structs.replace(bar(9, *QUIET), close=-1.0)
+    assert labeller.must_wait(new)
+    assert labeller.must_wait(pack_bars([new]))
+    assert labeller.must_wait(pack_bars([known, new]))
+    assert not labeller.must_wait(pack_bars([known]))
+    assert not labeller.must_wait(impossible)
+    assert not labeller.must_wait(pack_bars([known, impossible]))
+    late = bar(2, *QUIET, symbol="BBB")
+    assert not labeller.must_wait(pack_bars([late, bar(5, *QUIET, symbol="BBB")]))
+    feed(labeller, scorer_at(3))
+    assert not labeller.must_wait(pack_bars([known, new]))
 
 
 def test_the_served_vector_is_not_kept():
