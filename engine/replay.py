@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from engine.replay_batch import Batch, Instant, RawMessage, batches
-from engine.replay_pace import STRATEGIES, Pace
+from engine.replay_pace import LABELLER, STRATEGIES, Pace
 from streams import subjects, topology
 from streams.block import Block
 from streams.bus import Bus, Subscription
@@ -30,7 +30,6 @@ from streams.watermark import Watermark
 STALL_S = 300.0
 POLL_S = 0.2
 
-LABELLER = "labeller"
 PROGRESS_STREAMS = {
     STRATEGIES: topology.INPUT,
     "scorer": topology.SCORED,
@@ -108,10 +107,12 @@ class ReplayDriver:
                 await self._learn_position()
                 while (goal := self._pace.goal(batch.last_ts, batch.depth)) is not None:
                     await self._until(goal[1], goal[0])
+                if self._pace.is_settling_due(batch.last_ts, batch.depth):
+                    await self._drain()
+                    self._pace.settle()
                 await self._publish(batch, 0 if following is None else following.depth)
                 self._on_instant(self.counts)
             await self._learn_position()
-            await self._bus.flush()
             await self._drain()
         finally:
             if self._acknowledgement is not None:
@@ -172,7 +173,8 @@ class ReplayDriver:
             self._pace.mark(self._last_bar_seq)
 
     async def _drain(self) -> None:
-        """Wait until what was published has gone through every role."""
+        """Wait until what was published, up to the last mark, has gone through every role."""
+        await self._bus.flush()
         if STRATEGIES in self._roles:
             await self._read_up_to(STRATEGIES, self._last_bar_seq, "the last bar")
         for role, stream in CHAIN:

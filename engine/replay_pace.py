@@ -1,6 +1,6 @@
 """How far a replay may run ahead of its roles.
 
-Three rules, each of which a batch has to meet before it is published:
+Four rules, each of which a batch has to meet before it is published:
 
 1. *As of.* A signal has to reach the scorer while its bar is among the last AS_OF_BARS_MAX of its
    series. So no more bars of a series go out behind what the strategies have answered than that:
@@ -14,6 +14,10 @@ Three rules, each of which a batch has to meet before it is published:
    that an instant is complete when it sees the next, so the last batch but one is the newest
    that can be vouched for; a longer gap asks for no more.
 3. *Room.* No role is more than BATCHES_BEHIND_MAX batches behind, so that lag is bounded.
+4. *Time gone by.* Bars of a time that the labeller has vouched for already, as a history of other
+   symbols after a first one, are held by no watermark: the labeller would take them all before
+   their answers, and forget. So every BYGONE_BARS_MAX bars of a series what went out goes through
+   the labeller first.
 
 A batch has at most RUN_BARS_MAX bars of a series, no more than AS_OF_BARS_MAX: with the largest
 batches the strategies answer one before the next goes out. They say their position whenever they
@@ -25,6 +29,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.bar_book import AS_OF_BARS_MAX
+from engine.label_kernels import RING_BARS
 from streams.block import RUN_BARS_MAX
 from streams.watermark import Watermark
 
@@ -32,7 +37,9 @@ assert RUN_BARS_MAX <= AS_OF_BARS_MAX
 
 BATCHES_BEHIND_MAX = 64
 MARK_BARS = 16
-STRATEGIES = "strategies"
+# The batch that reaches into new time comes on top.
+BYGONE_BARS_MAX = RING_BARS - RUN_BARS_MAX
+STRATEGIES, LABELLER = "strategies", "labeller"
 
 
 class _Mark(NamedTuple):
@@ -51,11 +58,14 @@ class Pace:
         self._marks: deque[_Mark] = deque()
         self._marked_depth = 0
         self._open_depth = 0
+        self._bygone_depth = 0
         self._ends: deque[int] = deque(maxlen=BATCHES_BEHIND_MAX)
 
     def publish(self, last_ts: int, depth: int) -> None:
         """Note that a batch goes out; one without bars (depth 0) moves no role's time."""
         self._open_depth += depth
+        if self._is_bygone(last_ts):
+            self._bygone_depth += depth
         if depth and (not self._ends or last_ts > self._ends[-1]):
             self._ends.append(last_ts)
 
@@ -67,6 +77,18 @@ class Pace:
         """
         is_in_the_way = self._open_depth + next_depth > AS_OF_BARS_MAX
         return not next_depth or is_in_the_way or self._open_depth >= MARK_BARS
+
+    def is_settling_due(self, last_ts: int, depth: int) -> bool:
+        """Whether what went out has to go through the labeller before a batch may."""
+        is_too_much = self._bygone_depth + depth > BYGONE_BARS_MAX
+        return is_too_much and self._is_bygone(last_ts)
+
+    def settle(self) -> None:
+        """Note that all marked bars have gone through the labeller."""
+        self._bygone_depth = self._open_depth
+
+    def _is_bygone(self, last_ts: int) -> bool:
+        return LABELLER in self._watermarks and last_ts <= self._watermarks[LABELLER].event_ts
 
     def mark(self, seq: int) -> None:
         """Learn the sequence of the last bars that have been published."""

@@ -1,9 +1,9 @@
-"""A replay runs ahead of its roles by what its three rules allow, and no further."""
+"""A replay runs ahead of its roles by what its four rules allow, and no further."""
 
 import pytest
 
 from engine.bar_book import AS_OF_BARS_MAX
-from engine.replay_pace import BATCHES_BEHIND_MAX, MARK_BARS, Pace
+from engine.replay_pace import BATCHES_BEHIND_MAX, BYGONE_BARS_MAX, MARK_BARS, Pace
 from streams.events import Progress
 from streams.watermark import Watermark
 
@@ -95,6 +95,20 @@ def test_what_takes_effect_after_a_delay_is_waited_for_as_far_as_can_be(last_ts,
     pace.publish(20, 1)
     word(watermarks["drift"], event_ts=vouched_ts)
     assert may_go(pace, last_ts, 1) == goes
+
+
+def test_bars_of_a_time_gone_by_settle_before_the_labeller_would_forget():
+    pace, watermarks = paced("labeller")
+    word(watermarks["labeller"], event_ts=50)
+    pace.publish(10, BYGONE_BARS_MAX - 1)
+    assert not pace.is_settling_due(20, 1)
+    assert pace.is_settling_due(20, 2)
+    assert not pace.is_settling_due(51, 2)
+    pace.mark(7)
+    pace.publish(20, 1)
+    pace.settle()
+    assert not pace.is_settling_due(50, BYGONE_BARS_MAX - 1)
+    assert pace.is_settling_due(50, BYGONE_BARS_MAX)
 
 
 def test_events_without_bars_move_nobodys_time():

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from engine import replay_pace, shell
+from engine.replay import ReplayDriver
 from engine.roles.strategies import StrategiesRole
 from engine.settings import StrategySettings
 from engine.strategist import Strategist
@@ -19,7 +20,7 @@ from streams.events import Progress, Scored
 from streams.memory_bus import MemoryBus
 from streams.sources import blocks as table_blocks
 from tests.engine.market import random_bars
-from tests.simulation.stage import everything_said, playing, record, replay, roles_over
+from tests.simulation.stage import ROLES, everything_said, playing, record, replay, roles_over
 
 PAUSE_S = 0.02
 STRATEGIES = (
@@ -152,6 +153,31 @@ async def test_outcomes_keep_their_order_where_the_strategies_come_last(pause_s)
     for payloads in outcomes.values():
         exits = [codec.decode(payload).exit_ts for payload in payloads]
         assert exits == sorted(exits)
+
+
+@pytest.mark.parametrize("depth", [7, RUN_BARS_MAX])
+async def test_a_second_history_of_times_gone_by_loses_no_outcome(depth):
+    bars = 10 * RUN_BARS_MAX
+    newest = random_bars("ONE", bars + 1, seed=3)[-1]
+    first, second = (
+        [
+            Block((columns_of(pack_bars(part)),), part[0].ts, part[-1].ts, len(part))
+            for part in (lane[at : at + depth] for at in range(0, len(lane), depth))
+        ]
+        for lane in (random_bars(name, bars, seed=3) for name in ("ONE", "TWO"))
+    )
+    alone, after = MemoryBus(), MemoryBus()
+    await said(alone, second)
+    slow = [SlowBus(after.handle(), random.Random(1), slowness) for slowness in (0.0, 0.9, 0.0)]
+    async with playing(roles_over(slow, (), STRATEGIES)):
+        for run_id, history in (("first", [*first, [newest]]), ("second", second)):
+            driver = ReplayDriver(after, roles=ROLES, run_id=run_id, stall_s=30.0)
+            await driver.drive(history)
+    wanted = ("outcomes.rsi2_mean_reversion.TWO",)
+    expected = (await record(alone, topology.OUTCOMES, wanted))[wanted[0]]
+    found = (await record(after, topology.OUTCOMES, wanted))[wanted[0]]
+    assert len(expected) > 50
+    assert set(expected) <= set(found)
 
 
 async def test_strategies_say_their_position_before_anything_else_comes(monkeypatch):
