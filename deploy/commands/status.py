@@ -29,7 +29,8 @@ def status(
         output.say(f"  {stream.name:<9} {stream.messages:>9,} messages")
     for role in found.roles:
         name = process_name(role.role, role.shard, role.shards)
-        behind = f"behind by {role.lag_messages:,} messages, {timedelta(seconds=role.lag_s)}"
+        event_time = str(timedelta(seconds=role.lag_s)).removesuffix(", 0:00:00")
+        behind = f"behind by {role.lag_messages:,} messages, {event_time} of event time"
         output.say(f"  {name:<11} at {role.event_time or 'no event yet'}, {behind}")
     if not found.roles:
         output.say("  no role has made progress yet")
