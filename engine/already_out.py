@@ -1,7 +1,6 @@
 """The answers of one role that are out already, and that its core has yet to say again."""
 
 from collections.abc import Iterable, Mapping
-from zlib import crc32
 
 from engine.answer import HEADER_ROLE
 from streams import subjects
@@ -90,5 +89,4 @@ class AlreadyOut:
         """Whether it may be this shard that wrote on `subject`: any may have written a letter."""
         if self._shards == 1 or subject.startswith(LETTERS):
             return True
-        token = subject.rpartition(".")[2].encode()
-        return crc32(token) % subjects.SHARDS * self._shards // subjects.SHARDS == self._shard
+        return subjects.shard_on(subject) * self._shards // subjects.SHARDS == self._shard

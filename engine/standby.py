@@ -14,7 +14,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
-from zlib import crc32
 
 from engine.lease import RENEW_S, Lease
 from streams import codec, subjects, topology
@@ -265,8 +264,7 @@ class Standby:
         return int(seq) if seq.isdecimal() else 0
 
     def _owns(self, subject: str) -> bool:
-        token = subject.rpartition(".")[2].encode()
-        return crc32(token) % subjects.SHARDS * self._shards // subjects.SHARDS == self._shard
+        return subjects.shard_on(subject) * self._shards // subjects.SHARDS == self._shard
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
-from zlib import crc32
 
 from engine.answer import HEADER_ROLE
 from engine.payload_difference import FieldDifference, field_differences
@@ -22,7 +21,7 @@ from streams.bus import HEADER_ID, Message
 from streams.errors import WireError
 from streams.events import Event, Progress, Scored, Signals
 from streams.intake import event_of
-from streams.subjects import SHARDS
+from streams.subjects import shard_on
 from streams.watermark import Watermark
 
 DIFFERENCES_TOLD_MAX = 100
@@ -68,11 +67,11 @@ class _Lane:
     pending: int = 0
 
     def has_come_to(self, seq: int, subject: str) -> None:
-        symbol = _symbol_shard(subject)
+        symbol = shard_on(subject)
         self.out_seq[symbol] = max(self.out_seq.get(symbol, 0), seq)
 
     def is_past(self, seq: int, subject: str) -> bool:
-        return max(self.watermark.seq, self.out_seq.get(_symbol_shard(subject), 0)) >= seq
+        return max(self.watermark.seq, self.out_seq.get(shard_on(subject), 0)) >= seq
 
 
 class Verification:
@@ -294,10 +293,6 @@ def _position(name: str) -> int | None:
     """
     seq, _, index = name.partition(":")
     return int(seq) if seq.isdecimal() and index.isdecimal() else None
-
-
-def _symbol_shard(subject: str) -> int:
-    return crc32(subject.rpartition(".")[2].encode()) % SHARDS
 
 
 def _read(message: Message) -> Event | None:

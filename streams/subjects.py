@@ -61,7 +61,12 @@ def name_of(subject_token: str) -> str:
 @lru_cache(maxsize=65_536)
 def shard_of(name: str) -> int:
     """Return which of the 64 virtual shards answers for symbol `name`."""
-    return crc32(token(name).encode()) % SHARDS
+    return shard_on(token(name))
+
+
+def shard_on(subject: str) -> int:
+    """Return which of the 64 virtual shards answers for the symbol that ends `subject`."""
+    return crc32(subject.rpartition(".")[2].encode()) % SHARDS
 
 
 def bar(interval: str, symbol: str) -> str:
