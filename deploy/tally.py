@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streams import codec, topology
 from streams.bus import Message
-from streams.columns import expand_bars
+from streams.columns import columns_of, expand_signals
 from streams.errors import WireError
 from streams.events import (
     Bar,
@@ -26,6 +26,7 @@ from streams.events import (
     Retrain,
     Scored,
     Signal,
+    Signals,
 )
 
 LATENCIES_MAX = 100_000
@@ -33,6 +34,7 @@ UNANSWERED_MAX = 100_000
 EVENTS_SHOWN_MAX = 200
 OUTCOMES_MAX = 1_000_000
 PAUSE_NS = 1_000_000_000
+SKEW = "skew"
 
 OFFLINE = Message(subject="", payload=b"")
 
@@ -96,6 +98,7 @@ class Tally:
             Bar: self._on_bar,
             Bars: self._on_bars,
             Signal: self._on_signal,
+            Signals: self._on_signals,
             Scored: self._on_scored,
             Outcome: self._on_outcome,
             Drift: self._on_drift,
@@ -141,11 +144,10 @@ class Tally:
 
     def _on_bars(self, frame: Bars, message: Message) -> None:
         try:
-            bars = expand_bars(frame)
+            ts = columns_of(frame).ts
         except WireError:
             return
-        if bars:
-            self._count_bars(len(bars), bars[-1].ts, message.time_ns)
+        self._count_bars(len(ts), int(ts.max()), message.time_ns)
 
     def _count_bars(self, count: int, ts: int, time_ns: int) -> None:
         self.bars += count
@@ -158,6 +160,14 @@ class Tally:
     def _on_signal(self, signal: Signal, message: Message) -> None:
         if signal.ts >= self.from_ts and message.time_ns:
             self._time(signal.signal_id, self._asked_ns, self._answered_ns, message.time_ns, 1)
+
+    def _on_signals(self, frame: Signals, message: Message) -> None:
+        try:
+            signals = expand_signals(frame)
+        except WireError:
+            return
+        for signal in signals:
+            self._on_signal(signal, message)
 
     def _on_scored(self, answer: Scored, message: Message) -> None:
         if answer.ts < self.from_ts:
@@ -206,6 +216,11 @@ class Tally:
             )
 
     def _on_drift(self, drift: Drift, message: Message) -> None:
+        if drift.channel == SKEW:
+            # Not the market has changed, but what is computed of it: no alarm of a model.
+            text = f"skew {drift.level} on {drift.symbol}: {drift.detail}"
+            self._tell(Told(drift.ts, drift.strategy, text))
+            return
         tally = self._of(drift.strategy)
         tally.drift_statistic = drift.statistic
         tally.drift_threshold = drift.threshold

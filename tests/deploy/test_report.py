@@ -15,7 +15,7 @@ from deploy.scenario import Truth
 from deploy.tally import PAUSE_NS, Judged, Tally
 from streams import codec
 from streams.bus import Message
-from streams.columns import pack_bars
+from streams.columns import pack_bars, pack_signals
 from streams.events import Bar, Deployment, Drift, Event, Outcome, Policy, Scored, Signal
 
 DAY_NS = 86_400_000_000_000
@@ -134,6 +134,38 @@ def test_latency_is_from_the_signal_to_its_answer_whichever_is_read_first():
     figures = figures_of(tally_of(events))
     assert figures.signals_timed == 2
     assert figures.latency_us_p50 == pytest.approx(750.0)
+
+
+def test_signals_in_columns_are_timed_one_by_one():
+    events: list[tuple[str, Event, int]] = [
+        ("x", pack_signals([raw(1), raw(2)]), 1_000_000),
+        ("x", answer(1), 1_500_000),
+        ("x", answer(2), 2_000_000),
+    ]
+    figures = figures_of(tally_of(events))
+    assert figures.signals_timed == 2
+    assert figures.latency_us_p50 == pytest.approx(750.0)
+
+
+def test_skew_is_told_of_and_is_no_alarm_of_a_model():
+    skew = Drift(
+        strategy="alpha",
+        symbol="X",
+        level="detected",
+        channel="skew",
+        detector="skew_audit",
+        statistic=0.5,
+        threshold=1e-5,
+        outcomes_seen=7,
+        changepoint_ts=ts_of(1),
+        false_alarm_budget=0.0,
+        model=None,
+        ts=ts_of(1),
+        detail="ibs was served as 5, the bars say 0.5",
+    )
+    tally = tally_of([("drift.alpha", skew, 1)])
+    assert tally.told[-1].text == "skew detected on X: ibs was served as 5, the bars say 0.5"
+    assert not tally.strategies["alpha"].drifts
 
 
 def test_throughput_leaves_pauses_out():
