@@ -87,9 +87,10 @@ def test_the_flip_demo_is_held_against_its_truth():
         *("--set", "data.params.signals=3400", "--set", "data.params.drift_at=2600"),
     )
     flip = figures["flip"]
-    assert flip["at_signal"] == 600
+    # Signals of one instant begin together: up to one of each symbol more than 2,600 - 2,000.
+    assert 600 <= flip["at_signal"] < 640
     assert flip["before"]["auc"] > 0.55
     assert flip["alarm_delay_outcomes"] is not None
     assert 0 < flip["alarm_delay_outcomes"] < 400
     assert flip["after"]["auc"] < 0.47
-    assert "FLIP planted at signal 600" in told
+    assert f"FLIP planted at signal {flip['at_signal']}" in told
