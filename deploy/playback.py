@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import msgspec
+import numpy as np
 from rich.console import Console
 
 from deploy.config import DataSettings, RunSettings
@@ -17,8 +18,10 @@ from deploy.watch import watching
 from engine.replay import ReplayCounts, ReplayDriver
 from engine.replay_batch import Instant
 from streams.block import Block
+from streams.errors import DataError
 from streams.events import Bar, Signal
 from streams.source import comes_with_signals, market_blocks, market_instants
+from streams.validation import AHEAD_MAX_NS
 
 DAY_NS = 86_400_000_000_000
 
@@ -43,6 +46,7 @@ async def play(
     started_s = time.monotonic()
     delay_ns = int(settings.train.delay_days * DAY_NS) if "trainer" in roles else None
     history, instants = _history(sources, delay_ns)
+    check_past(history, time.time_ns())
     bus = await connect(url, "assay-replay")
     try:
         tally = Tally(tuple(strategy.name for strategy in settings.strategies))
@@ -63,6 +67,17 @@ async def play(
     finally:
         await bus.close()
     return Played(counts.instants, counts.bars, time.monotonic() - started_s)
+
+
+def check_past(history: Sequence[Instant | Block], now_ns: int) -> None:
+    """Raise DataError for history that lies ahead: its bars would be refused, and waited for."""
+    if not history:
+        return
+    last = history[-1]
+    last_ts = last.last_ts if isinstance(last, Block) else last[0].ts
+    if last_ts > now_ns + AHEAD_MAX_NS:
+        told = np.datetime64(last_ts, "ns")
+        raise DataError(f"the history ends at {told}, more than a day from now: is it a forecast?")
 
 
 def _history(
