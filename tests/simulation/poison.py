@@ -93,6 +93,9 @@ def signal_frames(draw: st.DrawFn) -> events.Signals:
     )
 
 
+INT64 = st.integers(-(2**63), 2**63 - 1)
+
+
 def answers() -> st.SearchStrategy[events.Scored]:
     """Answers of a scorer, honest in what they name and in nothing else."""
     return st.builds(
@@ -136,6 +139,14 @@ ANY_EVENT = st.one_of(
     st.builds(events.Reset, symbol=SYMBOLS, ts=TIMES),
     st.builds(events.Expire, strategy=STRATEGIES, symbol=SYMBOLS),
     st.builds(events.Policy, strategy=STRATEGIES, effective_ts=TIMES),
-    st.builds(events.Progress, role=NAMES, shard=st.integers(-1, 2), event_ts=TIMES),
+    st.builds(
+        events.Progress,
+        role=NAMES,
+        shard=st.integers(-1, 2),
+        event_ts=TIMES,
+        seq=INT64,
+        shards=st.integers(-1, 3) | INT64,
+        input_seq=INT64,
+    ),
     *map(events_of, EVENT_TYPES),
 )
