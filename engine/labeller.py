@@ -123,14 +123,16 @@ class Labeller:
         """
         if isinstance(event, Bar):
             return self.bars_must_wait(event.ts) and is_valid(*msgspec.structs.astuple(event)[2:])
+        first_ts = int.from_bytes(event.ts[:8], "little", signed=True)
+        if first_ts > self._bars.newest_ts and not self.bars_must_wait(first_ts):
+            return False
         try:
             columns = columns_of(event)
         except WireError:
             return False
-        first_ts = int(columns.ts[0])
-        if first_ts <= self._bars.newest_ts < columns.ts.max():
-            first_ts = self._bars.first_new_ts(columns)
-        return self.bars_must_wait(first_ts)
+        if columns.ts.max() <= self._bars.newest_ts:
+            return False
+        return self.bars_must_wait(self._bars.first_new_ts(columns))
 
     def bars_must_wait(self, ts: int) -> bool:
         """Whether new bars of instant `ts` come before all answers to the instant known last."""

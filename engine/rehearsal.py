@@ -1,7 +1,7 @@
 """A rehearsal keeps the way of an answer warm while signals come now and then.
 
 A processor that has done something else for a few milliseconds finds neither code nor data of the
-next answer near: measured, the same steps then take ten times as long. So while signals flow, but
+next answer near, and the same steps take several times as long. So while signals flow, but
 seldom, the last answer is made once more every REHEARSE_EVERY_S and thrown away. Nothing is
 rehearsed when nothing has come for REHEARSE_FOR_S, nor when answers follow each other anyway.
 """

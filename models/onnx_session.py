@@ -49,7 +49,6 @@ class Model:
         self.version = version_of(card.strategy, artifact_digest)
         self._session = session
         self.columns = columns
-        self._columns = columns
         self._input: NDArray[np.float32] = np.zeros((1, len(columns)), dtype=np.float32)
         self._row = self._input[0]
         self._output: NDArray[np.float32] = np.zeros(_output_shape(session), dtype=np.float32)
@@ -72,7 +71,7 @@ class Model:
 
         NaN or inf in a column of the model gives what the graph makes of it: see `speak`.
         """
-        vector.take(self._columns, out=self._row, mode="clip")
+        vector.take(self.columns, out=self._row, mode="clip")
         self._run(self._binding)
         return self._output.item()
 

@@ -11,6 +11,7 @@ from streams import codec, subjects, topology
 from streams.bus import Bus, WorkQueue
 from streams.events import Progress
 from streams.intake import event_of
+from streams.watermark import Watermark
 
 ROLE = "trainer"
 DRIFT_ROLE = "drift"
@@ -24,7 +25,7 @@ class Vouching:
         self._bus = bus
         self._queue = queue
         self._shard = shard
-        self._seen: dict[int, Progress] = {}
+        self._drift = Watermark()
         self._said_ts = 0
 
     async def run(self) -> None:
@@ -36,20 +37,19 @@ class Vouching:
                 for message in await subscription.next_batch(POLL_S):
                     event = event_of(message)
                     if isinstance(event, Progress):
-                        self._seen[event.shard] = event
+                        self._drift.note(event)
                 await self._say()
         finally:
             await subscription.close()
 
     async def _say(self) -> None:
-        event_ts = min((event.event_ts for event in self._seen.values()), default=0)
+        event_ts, seq = self._drift.event_ts, self._drift.seq
         if event_ts <= self._said_ts:
             return
         if await self._queue.pending():
             # Nothing to wait for but the worker; the subscription may answer at once.
             await asyncio.sleep(POLL_S)
             return
-        seq = min(event.seq for event in self._seen.values())
         event = Progress(ROLE, self._shard, event_ts, seq)
         await self._bus.publish(subjects.progress(ROLE, self._shard), codec.encode(event))
         self._said_ts = event_ts

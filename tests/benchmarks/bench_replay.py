@@ -4,7 +4,8 @@
 
 Ours: strategies, scorer and labeller as processes, everything durable, driven by the replay
 driver in blocks; RSI 2/10/65 alone (no trend filter, no maximum hold, a stop far out of the way),
-one position at a time, every signal answered and labelled; payloads in MessagePack.
+one position at a time, every signal answered and labelled; payloads in MessagePack, or in JSON with
+`--encoding json`.
 The clock runs from the first bar published to the last role's last word. `--bars N` takes a
 prefix. `cpu_seconds` says what each process took of the two cores meanwhile.
 
@@ -46,7 +47,6 @@ ABSENT = f"the history is not there: {HISTORY.name} belongs into ../shared/data/
 NO_PEER = "no interpreter with nautilus_trader was named (--peer, ASSAY_BENCH_PEER): left out"
 CONFIG = """
 name: bench
-encoding: msgpack
 data: {interval: 1m, session: crypto}
 strategies:
   - name: rsi2_mean_reversion
@@ -61,7 +61,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         return {"skipped": ABSENT}
     blocks = prefix(QUICK_BARS if arguments.quick else arguments.bars)
     async with staged() as stage:
-        ours = await replayed(stage, blocks)
+        ours = await replayed(stage, blocks, arguments.encoding)
     figures: dict[str, Any] = {"ours": ours, "targets": TARGETS}
     peer = arguments.peer or os.environ.get("ASSAY_BENCH_PEER", "")
     if not peer:
@@ -85,8 +85,9 @@ def prefix(count: int) -> list[Block]:
     return blocks
 
 
-async def replayed(stage: Stage, blocks: Sequence[Block]) -> dict[str, Any]:
-    processes = [stage.role(role, CONFIG) for role in ROLES]
+async def replayed(stage: Stage, blocks: Sequence[Block], encoding: str) -> dict[str, Any]:
+    config = f"{CONFIG}encoding: {encoding}\n"
+    processes = [stage.role(role, config) for role in ROLES]
     async with started(*processes):
         pids = {"driver": os.getpid(), "broker": stage.broker_pid}
         pids |= {p.role: p.pid for p in processes if p.pid is not None}
@@ -158,6 +159,7 @@ def peer_figures(python: str, blocks: Sequence[Block]) -> dict[str, Any]:
 def parser() -> argparse.ArgumentParser:
     parser = parser_of(__doc__)
     parser.add_argument("--bars", type=int, default=0, help="a prefix of so many bars; 0: all")
+    parser.add_argument("--encoding", choices=("msgpack", "json"), default="msgpack")
     parser.add_argument("--peer", default="", help="a Python that has nautilus_trader")
     return parser
 
