@@ -26,7 +26,7 @@ from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.tally import Tally
 from deploy.watch import watching
-from engine.replay import ReplayCounts, ReplayDriver
+from engine.replays.replay import ReplayCounts, ReplayDriver
 from streams import topology
 from streams.errors import BusError, ConfigError
 from streams.nats_bus import NatsBus

@@ -15,8 +15,8 @@ from deploy.live_view import LiveView
 from deploy.role_runtime import cancel_on_signals
 from deploy.tally import Tally
 from deploy.watch import watching
-from engine.replay import ReplayCounts, ReplayDriver
-from engine.replay_batch import Instant
+from engine.replays.replay import ReplayCounts, ReplayDriver
+from engine.replays.replay_batch import Instant
 from streams.block import Block
 from streams.errors import DataError
 from streams.events import Bar, Signal

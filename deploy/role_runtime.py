@@ -24,7 +24,7 @@ from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.role_process import READY_PREFIX
 from deploy.state import StateDir
-from engine.outlet import Outlet
+from engine.shells.outlet import Outlet
 from streams.bus import Bus
 from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
@@ -89,7 +89,7 @@ def run_role(
 ) -> None:
     """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end.
 
-    With `standby` it is one of two processes of its shard: see `engine.standby`.
+    With `standby` it is one of two processes of its shard: see `engine.shells.standby`.
     """
     check_role(role)
     if not 0 <= shard < shards:
@@ -151,8 +151,8 @@ async def _run_alone(
 async def _run_paired(
     build: Callable[[RoleContext], Role], context: RoleContext, stop: asyncio.Event
 ) -> None:
-    from engine.lease import Lease
-    from engine.standby import Standby
+    from engine.shells.lease import Lease
+    from engine.shells.standby import Standby
 
     shard, shards = context.shard, context.shards
     # A name of this process alone: a restarted one is another holder.

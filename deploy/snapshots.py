@@ -13,7 +13,7 @@ from deploy.config import RunSettings
 from deploy.role_runtime import RoleContext
 from deploy.state import StateDir
 from deploy.trust import trusted_keys
-from engine.snapshot import SnapshotFile
+from engine.shells.snapshot import SnapshotFile
 from models.artifact import load_artifact
 
 SCORER = "scorer"

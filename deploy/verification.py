@@ -11,9 +11,9 @@ from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.role_runtime import RoleContext, cancel_on_signals
 from deploy.state import StateDir
-from engine.rerun import Rerun
-from engine.verdict import Difference, Span
-from engine.verifier import Verified, verify
+from engine.replays.rerun import Rerun
+from engine.replays.verdict import Difference, Span
+from engine.replays.verifier import Verified, verify
 from streams.bus import Bus
 from streams.errors import ConfigError
 

@@ -33,8 +33,8 @@ from engine.answer import Answer
 from engine.bar_book import AS_OF_BARS_MAX, BarBook
 from engine.bar_intake import take_bars
 from engine.bar_kernels import is_valid
-from engine.label_exits import LabelExits
-from engine.label_kernels import (
+from engine.labels.label_exits import LabelExits
+from engine.labels.label_kernels import (
     BEYOND_RING,
     HAS_CLOSED,
     NO_BAR,
@@ -44,11 +44,11 @@ from engine.label_kernels import (
     WAS_RESET,
     Ints,
 )
-from engine.label_rule import label_rules
-from engine.label_series import Ending, LabelSeries
-from engine.label_waiting import LabelWaiting
-from engine.labelled_signal import LabelledSignal, signal_of
-from engine.real_trades import RealTrades
+from engine.labels.label_rule import label_rules
+from engine.labels.label_series import Ending, LabelSeries
+from engine.labels.label_waiting import LabelWaiting
+from engine.labels.labelled_signal import LabelledSignal, signal_of
+from engine.labels.real_trades import RealTrades
 from engine.saved import Saved
 from engine.settings import StrategySettings
 from engine.skew_audit import SkewAudit

@@ -55,17 +55,17 @@ UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 # The pure cores: no clock of any kind, no event loop, no sockets.
 SHELLS = (
-    "engine/already_out.py",
-    "engine/inlet.py",
-    "engine/lease.py",
-    "engine/outlet.py",
+    "engine/shells/already_out.py",
+    "engine/shells/inlet.py",
+    "engine/shells/lease.py",
+    "engine/shells/outlet.py",
     "engine/roles/",
-    "engine/replay.py",
-    "engine/rerun.py",
-    "engine/shell.py",
-    "engine/snapshot_keeper.py",
-    "engine/standby.py",
-    "engine/verifier.py",
+    "engine/replays/replay.py",
+    "engine/replays/rerun.py",
+    "engine/shells/shell.py",
+    "engine/shells/snapshot_keeper.py",
+    "engine/shells/standby.py",
+    "engine/replays/verifier.py",
 )
 
 

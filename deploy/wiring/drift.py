@@ -3,7 +3,7 @@
 from deploy.role_runtime import RoleContext
 from engine.drift_monitor import DriftMonitor
 from engine.roles.drift import drift_shell
-from engine.shell import Shell
+from engine.shells.shell import Shell
 
 
 def build(context: RoleContext) -> Shell:

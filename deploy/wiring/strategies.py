@@ -3,7 +3,7 @@
 from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
 from engine.roles.strategies import ROLE, StrategiesRole
-from engine.shell import Shell
+from engine.shells.shell import Shell
 from engine.strategist import Strategist
 
 

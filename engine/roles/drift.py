@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine.drift_monitor import DriftMonitor
-from engine.shell import Feed, Shell
+from engine.shells.shell import Feed, Shell
 from streams import topology
 from streams.bus import Bus
 

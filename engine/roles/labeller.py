@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.answer import Answer
 from engine.labeller import Labeller
-from engine.real_trades import TRADE
-from engine.shell import Feed, Shell
+from engine.labels.real_trades import TRADE
+from engine.shells.shell import Feed, Shell
 from streams import subjects, topology
 from streams.bus import Bus, Message
 from streams.errors import WireError

@@ -16,7 +16,7 @@ from engine.answer import Answer
 from engine.rehearsal import Rehearsal
 from engine.saved import Saved
 from engine.scorer import Scorer
-from engine.shell import Feed, Shell
+from engine.shells.shell import Feed, Shell
 from models.artifact import Artifact
 from models.onnx_session import Model, load_model
 from models.registry import Registry

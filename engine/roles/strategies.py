@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from engine.shell import Feed, Shell
+from engine.shells.shell import Feed, Shell
 from engine.strategist import Strategist
 from streams import codec, subjects, topology
 from streams.bus import Bus

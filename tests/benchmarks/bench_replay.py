@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.replay import ReplayDriver
+from engine.replays.replay import ReplayDriver
 from streams import codec, subjects, topology
 from streams.block import Block
 from streams.events import Signals

@@ -6,8 +6,8 @@ import numpy as np
 
 from engine.answer import Answer
 from engine.saved import Saved
-from engine.shell import Feed, Shell
-from engine.snapshot import SnapshotFile
+from engine.shells.shell import Feed, Shell
+from engine.shells.snapshot import SnapshotFile
 from streams import codec, subjects, topology
 from streams.events import Bar, Policy
 from streams.memory_bus import MemoryBus

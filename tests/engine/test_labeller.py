@@ -8,8 +8,8 @@ import pytest
 
 from engine import labeller as labeller_module
 from engine.indicators import ATR_BARS
-from engine.label_kernels import RING_BARS
 from engine.labeller import Labeller
+from engine.labels.label_kernels import RING_BARS
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from engine.strategist import Strategist
 from engine.strategy import ATR, load_strategy

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from engine import labeller as labeller_module
 from engine.bar_book import AS_OF_BARS_MAX
-from engine.label_kernels import RING_BARS
 from engine.labeller import Labeller
+from engine.labels.label_kernels import RING_BARS
 from engine.settings import LabelSettings, StrategySettings
 from streams.columns import BarColumns, frame_of, pack_bars
 from streams.events import Bar, Event, Reset, Scored, Trade

@@ -4,14 +4,14 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.labeller import Labeller
-from engine.rerun import Rerun
+from engine.replays.rerun import Rerun
+from engine.replays.verifier import Verified, verify
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
 from engine.roles.strategies import StrategiesRole
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
 from engine.strategist import Strategist
-from engine.verifier import Verified, verify
 from models.feature_set import load_feature_set
 from models.registry import Registry
 from streams import codec, topology

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 
 from engine.labeller import Labeller
-from engine.replay import ReplayDriver
+from engine.replays.replay import ReplayDriver
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
 from engine.roles.strategies import StrategiesRole
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
-from engine.shell import Shell
+from engine.shells.shell import Shell
 from engine.simulation import Simulation
 from engine.strategist import Strategist
 from models.artifact import Artifact

@@ -11,11 +11,11 @@ import pytest
 from deploy.launch import role_commands
 from deploy.role_process import RoleProcess
 from engine.labeller import Labeller
-from engine.rerun import Rerun
+from engine.replays.rerun import Rerun
+from engine.replays.verifier import verify
 from engine.roles.labeller import LabellerRole
 from engine.roles.strategies import StrategiesRole
 from engine.strategist import Strategist
-from engine.verifier import verify
 from tests.simulation.chaos import CONFIG, Chaos, kills_of
 from tests.simulation.chaos_load import BLOCK_ANSWERS
 from tests.simulation.recorded import scorers_over

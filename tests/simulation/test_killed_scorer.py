@@ -24,7 +24,7 @@ STAGES = ("reading SCORED", "reading INPUT", "ready")
 # Saves what it knows as often as it can.
 SAVING = """
 import sys
-from engine import snapshot_keeper
+from engine.shells import snapshot_keeper
 snapshot_keeper.SNAPSHOT_EVERY_S = 0.05
 snapshot_keeper.SNAPSHOT_SHARE_MAX = 1.0
 from deploy.role_main import main

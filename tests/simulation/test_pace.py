@@ -7,10 +7,11 @@ import msgspec
 import polars as pl
 import pytest
 
-from engine import replay_pace, shell
-from engine.replay import ReplayDriver
+from engine.replays import replay_pace
+from engine.replays.replay import ReplayDriver
 from engine.roles.strategies import StrategiesRole
 from engine.settings import StrategySettings
+from engine.shells import shell
 from engine.strategist import Strategist
 from streams import codec, subjects, topology
 from streams.block import RUN_BARS_MAX, Block

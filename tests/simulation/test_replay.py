@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.replay import ReplayDriver
+from engine.replays.replay import ReplayDriver
 from models.signing import load_or_create_signing_key
 from streams.broker import EmbeddedBroker
 from streams.memory_bus import MemoryBus

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from engine.labeller import Labeller
-from engine.rerun import Rerun
+from engine.replays.rerun import Rerun
+from engine.replays.verifier import Verified, verify
 from engine.roles.labeller import LabellerRole
 from engine.settings import StrategySettings
-from engine.shell import Shell
-from engine.verifier import Verified, verify
+from engine.shells.shell import Shell
 from models.settings import MlSettings
 from models.signing import load_or_create_signing_key
 from streams import codec, subjects, topology

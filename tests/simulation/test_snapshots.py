@@ -14,14 +14,14 @@ from deploy.role_process import RoleProcess
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
 from deploy.trust import ensure_signing_key
-from engine import snapshot_keeper
 from engine.labeller import Labeller
 from engine.roles.labeller import LabellerRole
 from engine.roles.scorer import ScorerRole
 from engine.roles.strategies import StrategiesRole
 from engine.settings import StrategySettings
-from engine.shell import Shell
-from engine.snapshot import SnapshotFile
+from engine.shells import snapshot_keeper
+from engine.shells.shell import Shell
+from engine.shells.snapshot import SnapshotFile
 from engine.strategist import Strategist
 from models.feature_set import load_feature_set
 from models.onnx_session import load_model

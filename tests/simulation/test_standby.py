@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from engine.lease import Lease
 from engine.roles.scorer import ScorerRole
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
-from engine.standby import Standby
+from engine.shells.lease import Lease
+from engine.shells.standby import Standby
 from models.feature_set import load_feature_set
 from models.registry import Registry
 from streams import codec, subjects, topology
@@ -307,7 +307,7 @@ async def test_one_that_starts_late_takes_over_without_a_gap_or_a_repeat():
 
 @pytest.mark.parametrize("limit", ["UNPUBLISHED_MAX", "OUT_IDS_MAX"])
 async def test_the_limits_slow_it_down_and_lose_nothing(monkeypatch, limit: str):
-    monkeypatch.setattr(f"engine.standby.{limit}", 4)
+    monkeypatch.setattr(f"engine.shells.standby.{limit}", 4)
     bus = MemoryBus()
     events = history(30)
     async with pair(bus) as (first, second):

@@ -8,12 +8,12 @@ from collections import Counter
 
 import pytest
 
-from engine import snapshot_keeper
-from engine.lease import Lease
 from engine.roles.scorer import ScorerRole
 from engine.settings import StrategySettings
-from engine.snapshot import SnapshotFile
-from engine.standby import Standby
+from engine.shells import snapshot_keeper
+from engine.shells.lease import Lease
+from engine.shells.snapshot import SnapshotFile
+from engine.shells.standby import Standby
 from models.registry import Registry
 from streams import codec, subjects, topology
 from streams.bus import HEADER_ID

@@ -14,11 +14,11 @@ from deploy.role_process import RoleProcess
 from deploy.state import StateDir
 from deploy.trust import ensure_signing_key
 from engine.labeller import Labeller
-from engine.payload_difference import FieldDifference
-from engine.rerun import Rerun
+from engine.replays.payload_difference import FieldDifference
+from engine.replays.rerun import Rerun
+from engine.replays.verdict import Span
+from engine.replays.verifier import verify
 from engine.roles.labeller import LabellerRole
-from engine.verdict import Span
-from engine.verifier import verify
 from models.registry import Registry
 from models.signing import load_or_create_signing_key
 from streams import codec, subjects, topology

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from typing import Protocol, runtime_checkable
 
-from engine.already_out import AlreadyOut
-from engine.outlet import Outlet
 from engine.saved import Saved
-from engine.snapshot import Origin, Snapshot, SnapshotFile
+from engine.shells.already_out import AlreadyOut
+from engine.shells.outlet import Outlet
+from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from streams.bus import Bus
 from streams.errors import BusError
 

@@ -6,11 +6,11 @@ import random
 import numpy as np
 import pytest
 
-from engine import snapshot as snapshots
 from engine.saved import Saved
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
-from engine.snapshot import Origin, Snapshot, SnapshotFile
+from engine.shells import snapshot as snapshots
+from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from engine.strategist import Strategist
 from engine.trade import TRADE
 from models.feature_set import load_feature_set

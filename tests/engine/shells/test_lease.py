@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engine.lease import COLD_PATIENCE, Lease
+from engine.shells.lease import COLD_PATIENCE, Lease
 from streams.errors import BusError, ConflictError
 from streams.memory_bus import MemoryBus
 from streams.topology import BUCKET_LEASES

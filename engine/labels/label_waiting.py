@@ -4,8 +4,8 @@ from collections.abc import KeysView
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from engine.label_rule import LabelRule
-from engine.labelled_signal import LabelledSignal, loaded
+from engine.labels.label_rule import LabelRule
+from engine.labels.labelled_signal import LabelledSignal, loaded
 
 Name = tuple[str, str]
 

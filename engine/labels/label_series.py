@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.bar_book import BarBook, NewBars, grown
-from engine.label_kernels import (
+from engine.labels.label_kernels import (
     DESK,
     HAS_CLOSED,
     POOLED,
@@ -20,8 +20,8 @@ from engine.label_kernels import (
     Ints,
     load_label_kernels,
 )
-from engine.label_rule import LabelRule
-from engine.labelled_signal import LabelledSignal, loaded
+from engine.labels.label_rule import LabelRule
+from engine.labels.labelled_signal import LabelledSignal, loaded
 from engine.saved import Saved, refilled
 
 _HOMES_FIRST = 16
@@ -65,7 +65,8 @@ class LabelSeries:
     ) -> list[Closed]:
         """Take rows `start` to `stop` of an event's bars; return the trades that they closed.
 
-        `exits` int64 (n, 2): see `engine.label_exits`. Trades come in order of bar, then of entry.
+        `exits` int64 (n, 2): see `engine.labels.label_exits`. Trades come in order of bar, then of
+        entry.
         """
         if self._slots_met < len(book):
             self._meet(book)
@@ -94,7 +95,8 @@ class LabelSeries:
     def place(self, home: int, signal: LabelledSignal, *, has_room: bool) -> int:
         """Enter a signal's trade and walk it to the newest bar; return what became of it.
 
-        HAS_CLOSED: `ending` tells how. Other states up to 0 are those of `engine.label_kernels`.
+        HAS_CLOSED: `ending` tells how. Other states up to 0 are those of
+        `engine.labels.label_kernels`.
         """
         stop, rule = signal.stop, signal.rule
         state: int = self._place(

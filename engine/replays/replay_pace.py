@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.bar_book import AS_OF_BARS_MAX
-from engine.label_kernels import RING_BARS
+from engine.labels.label_kernels import RING_BARS
 from streams.block import RUN_BARS_MAX
 from streams.watermark import Watermark
 

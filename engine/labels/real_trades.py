@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from engine.label_rule import LabelRule
-from engine.labelled_signal import LabelledSignal, loaded
+from engine.labels.label_rule import LabelRule
+from engine.labels.labelled_signal import LabelledSignal, loaded
 from streams.errors import WireError
 from streams.events import Outcome, Trade
 

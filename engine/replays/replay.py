@@ -1,8 +1,8 @@
 """Driven replay: history through the stream, no faster than the slowest role can follow.
 
 History comes as instants, or as blocks of many, which are several times quicker. The driver
-publishes a batch when `engine.replay_pace` lets it: signals then find their bars, and retrains and
-swaps fall at the same event time in every run, so two replays publish the same bytes.
+publishes a batch when `engine.replays.replay_pace` lets it: signals then find their bars, and
+retrains and swaps fall at the same event time in every run, so two replays publish the same bytes.
 
 It returns when everything has gone through every role, and it knows so exactly: a role's progress
 stands behind what it vouches for and names the position up to which the role has read. So from
@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from engine.replay_batch import Batch, Instant, RawMessage, batches
-from engine.replay_pace import LABELLER, STRATEGIES, Pace
+from engine.replays.replay_batch import Batch, Instant, RawMessage, batches
+from engine.replays.replay_pace import LABELLER, STRATEGIES, Pace
 from streams import subjects, topology
 from streams.block import Block
 from streams.bus import Bus, Subscription

@@ -8,11 +8,11 @@ merged with its bars by the labeller's own rule.
 from collections import deque
 
 from engine.answer import Answer
+from engine.replays.verification import Said
 from engine.roles.labeller import ANSWERS_FEED, BARS_FEED, LabellerRole
 from engine.roles.scorer import ScorerRole
 from engine.scorer import Scorer
-from engine.shell import Shell
-from engine.verification import Said
+from engine.shells.shell import Shell
 from streams import subjects, topology
 from streams.bus import Message
 from streams.errors import WireError

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from engine import real_trades
 from engine.labeller import Labeller
+from engine.labels import real_trades
 from streams.errors import WireError
 from streams.events import Trade
 from tests.engine.labelling import EXTERNAL, answered, bar, outcomes

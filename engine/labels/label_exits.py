@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from engine.bar_book import BarBook, NewBars, grown
-from engine.label_kernels import Floats, Ints, load_label_kernels
-from engine.label_rule import LabelRule
+from engine.labels.label_kernels import Floats, Ints, load_label_kernels
+from engine.labels.label_rule import LabelRule
 from engine.saved import Saved
 from engine.strategy import DECISION_SIZE, load_strategy
 from engine.strategy_runner import StrategyRunner

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.bar_book import AS_OF_BARS_MAX
-from engine.replay_pace import BATCHES_BEHIND_MAX, BYGONE_BARS_MAX, MARK_BARS, Pace
+from engine.replays.replay_pace import BATCHES_BEHIND_MAX, BYGONE_BARS_MAX, MARK_BARS, Pace
 from streams.events import Progress
 from streams.watermark import Watermark
 

@@ -52,7 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """What a role goes on from.
 
     `positions`: the last message taken, feed by feed. `out`, `written` and `progress_ts` are those
-    of `engine.already_out`: what it wrote already, before the core has said it again.
+    of `engine.shells.already_out`: what it wrote already, before the core has said it again.
     """
 
     origin: Origin

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine.label_rule import LabelRule
+from engine.labels.label_rule import LabelRule
 from streams.events import Scored
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.payload_difference import FieldDifference
+from engine.replays.payload_difference import FieldDifference
 
 _LAST = 2**63 - 1
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.rerun import Rerun
-from engine.verdict import Span, Verdict
-from engine.verification import Verification
+from engine.replays.rerun import Rerun
+from engine.replays.verdict import Span, Verdict
+from engine.replays.verification import Verification
 from streams import topology
 from streams.bus import Bus, Message, Subscription
 from streams.errors import BusError

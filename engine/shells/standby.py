@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from engine.lease import RENEW_S, Lease
+from engine.shells.lease import RENEW_S, Lease
 from streams import codec, subjects, topology
 from streams.bus import HEADER_ID, Bus, Message, Subscription
 from streams.errors import BusError

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from engine import snapshot_keeper
-from engine.shell import Feed, Shell
+from engine.shells import snapshot_keeper
+from engine.shells.shell import Feed, Shell
 from streams import codec, subjects, topology
 from streams.errors import BusError
 from streams.memory_bus import MemoryBus

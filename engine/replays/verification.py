@@ -14,8 +14,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from engine.answer import HEADER_ROLE
-from engine.payload_difference import FieldDifference, field_differences
-from engine.verdict import Difference, Span, StreamFigures, Verdict
+from engine.replays.payload_difference import FieldDifference, field_differences
+from engine.replays.verdict import Difference, Span, StreamFigures, Verdict
 from streams import codec, topology
 from streams.bus import HEADER_ID, Message
 from streams.errors import WireError

@@ -319,7 +319,7 @@ _SOURCE = '''"""The labeller's loops, as calls from Python."""
 
 import numba
 
-from engine import label_kernels as kernels
+from engine.labels import label_kernels as kernels
 
 INT, FLOAT, BOOL = numba.int64, numba.float64, numba.boolean
 RINGS = numba.from_dtype(kernels.RING_BAR)[:, ::1]

@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engine.already_out import AlreadyOut
 from engine.answer import HEADER_ROLE, Answer
-from engine.inlet import Inlet
-from engine.outlet import Outlet
 from engine.saved import Saved
-from engine.snapshot import Snapshot, SnapshotFile
-from engine.snapshot_keeper import SavableCore, SnapshotKeeper
+from engine.shells.already_out import AlreadyOut
+from engine.shells.inlet import Inlet
+from engine.shells.outlet import Outlet
+from engine.shells.snapshot import Snapshot, SnapshotFile
+from engine.shells.snapshot_keeper import SavableCore, SnapshotKeeper
 from streams import codec, subjects, topology
 from streams.bus import (
     HEADER_ANSWER_ID,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from engine.answer import Answer
-from engine.shell import Feed, Shell
+from engine.shells.shell import Feed, Shell
 from streams import codec, subjects, topology
 from streams.errors import WireError
 from streams.events import Bar, Policy, Progress

@@ -1,0 +1,1 @@
+"""What the labeller is made of: exits, rings of bars, waiting and real trades."""

@@ -1,0 +1,1 @@
+"""History through the stream: driving it, running it again, and comparing the two."""

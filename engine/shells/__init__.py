@@ -1,0 +1,1 @@
+"""The shells around the cores: reading, publishing, snapshots, leases and standbys."""
