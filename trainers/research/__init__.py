@@ -1,0 +1,1 @@
+"""Research on strategies: histories, sweeps, the optimiser, and the ledger of their trials."""
