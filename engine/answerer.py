@@ -1,7 +1,7 @@
 """The answerer: what a signal is worth at a place of the market, by model, mode and policy."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from engine.answer import Answer
 from engine.bar_book import NO_BAR, TOO_LATE
 from engine.deployments import Deployments, InForce
 from engine.desk import Desk
-from engine.market import Market
 from engine.policies import Policies
 from models.adapter import WARMING
 from models.mode import decide
@@ -20,6 +19,16 @@ from streams.events import Deployment, Signal
 REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
 
 
+class Places(Protocol):
+    """What is known of a place of the market: `engine.market.Market`, or a history's row."""
+
+    def row(self, place: int) -> NDArray[np.float32]:
+        """Return the features as of a place: float32, one value per feature name."""
+
+    def has_bars(self, place: int, wanted: int) -> bool:
+        """Whether the series of a place had at least `wanted` bars as of it."""
+
+
 class Answerer:
     """Which model and which policy are in force, and the answer that they make of a signal.
 
@@ -27,7 +36,7 @@ class Answerer:
     depends on where a history began.
     """
 
-    def __init__(self, market: Market, convergence: NDArray[np.int64]) -> None:
+    def __init__(self, market: Places, convergence: NDArray[np.int64]) -> None:
         self.deployments = Deployments()
         self.policies = Policies()
         self._market = market
