@@ -1,4 +1,4 @@
-"""What every test shares: how hypothesis searches, and buses to test on.
+"""What every test shares: how hypothesis searches, and buses and a database server to test on.
 
 Machines that run the tests are shared, so no example has a deadline; under `CI` the search is the
 same each time, elsewhere it is new and prints what reproduces a failure.
@@ -14,6 +14,7 @@ from streams.broker import EmbeddedBroker
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision, remove_all
+from tests.postgres import PostgresServer, running_postgres
 
 TEST_ACK_WAIT_S = 0.6
 
@@ -50,3 +51,17 @@ async def memory_bus() -> AsyncIterator[MemoryBus]:
     bus = MemoryBus(ack_wait_s=TEST_ACK_WAIT_S)
     yield bus
     await bus.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server on a socket of its own, for the whole run; started when first asked."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL, with its password, of a database there that is new and empty."""
+    with postgres.database() as url:
+        yield url
