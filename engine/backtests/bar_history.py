@@ -69,6 +69,17 @@ class BarHistory:
         """Every close at which some symbol has a bar, ascending, each once."""
         return np.unique(self.ts)
 
+    @cached_property
+    def instant_of_row(self) -> Ints:
+        """The number of its instant for each row, int64 (n,)."""
+        return np.searchsorted(self.instants, self.ts)
+
+    @cached_property
+    def rows_by_instant(self) -> tuple[Ints, Ints]:
+        """Where each instant's rows begin, int64 (T + 1,), and the rows by (ts, symbol), (n,)."""
+        starts = np.searchsorted(self.ts[self.by_time], self.instants)
+        return np.append(starts, len(self.ts)), self.by_time
+
     def rows_of(self, symbol: str) -> slice:
         """Return the rows of a symbol. Raises ConfigError that names the nearest known one."""
         if symbol not in self.symbols:

@@ -1,5 +1,6 @@
 """The trades of a backtest in columns: every raw signal, and what became of its virtual trade."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,28 +74,15 @@ def log_of(records: NDArray[np.void]) -> TradeLog:
     return TradeLog._make(np.ascontiguousarray(records[name]) for name in TradeLog._fields)
 
 
-def figures_of(log: TradeLog, costs: list[CostSettings]) -> TradeFigures:
+def figures_of(log: TradeLog, costs: Sequence[CostSettings]) -> TradeFigures:
     """Return what each trade made, bit for bit as `engine.trade.settle`.
 
     `costs` has one entry per symbol of the history.
     """
-    bps, commission, slippage = (
-        np.array(values, dtype=np.float64)[log.slot]
-        for values in (
-            [one.bps_per_side for one in costs],
-            [one.commission_per_side for one in costs],
-            [one.slippage_ticks * one.tick_size for one in costs],
-        )
-    )
-
-    def cost_of_side(price: Floats) -> Floats:
-        cost: Floats = price * bps / 10_000.0 + commission + slippage
-        return cost
-
     entry, exit_ = log.entry_price, log.exit_price
     with np.errstate(all="ignore"):
         gross = log.side * (exit_ - entry)
-        net = gross - cost_of_side(entry) - cost_of_side(exit_)
+        net = gross - side_costs(log, costs, entry) - side_costs(log, costs, exit_)
         y_return = log.side * (exit_ / entry - 1.0)
         r_multiple = net / log.risk
     is_sound = log.is_closed & (log.risk > 0.0)
@@ -108,3 +96,16 @@ def figures_of(log: TradeLog, costs: list[CostSettings]) -> TradeFigures:
         y_binary=(is_sound & (net > 0.0)).astype(np.int8),
         is_sound=is_sound,
     )
+
+
+def side_costs(log: TradeLog, costs: Sequence[CostSettings], price: Floats) -> Floats:
+    """Return the cost of one fill of each trade at `price` (k,), as `engine.trade.cost_of_side`.
+
+    `costs` has one entry per symbol of the history.
+    """
+    bps = np.array([one.bps_per_side for one in costs], dtype=np.float64)
+    commission = np.array([one.commission_per_side for one in costs], dtype=np.float64)
+    slippage = np.array([one.slippage_ticks * one.tick_size for one in costs], dtype=np.float64)
+    slot = log.slot
+    cost: Floats = price * bps[slot] / 10_000.0 + commission[slot] + slippage[slot]
+    return cost

@@ -1,0 +1,229 @@
+"""The portfolio's compiled loop: which signals get a position, and the equity at every close.
+
+At each instant, in this order:
+
+1. at the open: exits that were decided are filled, then entries that were taken;
+2. within the bar: stops and targets are filled;
+3. at the close: every position is marked; then the signals of this close are looked at in order
+   of priority, and those that find a slot and capital are taken, to be entered at the next open.
+
+A slot is free, and the capital in it, from the close at which its exit was decided: both are
+filled at the same open. A stop, a target or a gap is not known before it has happened.
+"""
+
+import sys
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled import load_compiled
+from models.kernel import kernel
+
+TAKEN, REJECTED, SYMBOL_HELD, NO_SLOT, NO_CAPITAL, TOO_SMALL, NO_RATE = 1, 0, -1, -2, -3, -4, -5
+"""What became of a signal: TAKEN, REJECTED by the scorer, or why there was no position for it."""
+
+CANDIDATE = np.dtype(
+    [
+        ("signal_at", np.int64),
+        ("entry_at", np.int64),
+        ("exit_at", np.int64),
+        ("leaves_from", np.int64),
+        ("signal_row", np.int64),
+        ("exit_row", np.int64),
+        ("slot", np.int64),
+        ("side", np.int64),
+        ("price", np.float64),
+        ("stop", np.float64),
+        ("entry_price", np.float64),
+        ("exit_price", np.float64),
+        ("entry_cost", np.float64),
+        ("exit_cost", np.float64),
+        ("unit_value", np.float64),
+        ("lot", np.float64),
+        ("margin", np.float64),
+        ("quantity", np.float64),
+        ("pnl_gross", np.float64),
+        ("pnl_net", np.float64),
+        ("fate", np.int64),
+    ]
+)
+"""A signal that asks for a position. `…_at` count instants, NEVER for what does not happen;
+`leaves_from`: the close at which its exit is decided; costs per unit in price; `unit_value`: a
+point of price in quote currency per unit. The last four are written: units, account currency."""
+
+NEVER = 2**62
+
+STEP = np.dtype(
+    [
+        ("equity", np.float64),
+        ("gross_exposure", np.float64),
+        ("tied_up", np.float64),
+        ("traded", np.float64),
+        ("positions", np.int64),
+    ]
+)
+"""The account after a close: equity, value and margin of what is held, value traded in the bar."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Records = NDArray[np.void]
+
+
+@kernel
+def quantity_of(one: Any, equity: float, room: float, rate: float, risk_per_trade: float) -> float:
+    """Return how many units a signal is given: whole lots, within its risk and the room left."""
+    risk = abs(one.price - one.stop) * one.unit_value * rate
+    tie = one.price * one.unit_value * rate * one.margin
+    wanted = equity * risk_per_trade / risk
+    affordable = max(room, 0.0) / tie
+    # A hair above: what divides evenly must not lose a lot to rounding.
+    return float(np.floor(min(wanted, affordable) / one.lot * (1.0 + 1e-12)) * one.lot)
+
+
+@kernel
+def run_portfolio(
+    candidates: Records,
+    row_starts: Ints,
+    rows: Ints,
+    slots: Ints,
+    closes: Floats,
+    rates: Floats,
+    initial_capital: float,
+    risk_per_trade: float,
+    max_positions: int,
+    max_leverage: float,
+    one_per_symbol: bool,
+    marks: Floats,
+    mark_rates: Floats,
+    held: Ints,
+    active: Ints,
+    steps: Records,
+) -> None:
+    """Walk through the instants; write each candidate's fate and each instant's account.
+
+    `candidates` by signal's instant, then priority. `rows[row_starts[t] : row_starts[t + 1]]` are
+    the bars of instant t; `slots`, `closes`, `rates` by row. `marks`, `mark_rates`, `held` have
+    room for every symbol, `active` for every candidate.
+    """
+    realised = initial_capital
+    count, upcoming = 0, 0
+    for t in range(len(row_starts) - 1):
+        for k in range(row_starts[t], row_starts[t + 1]):
+            row = rows[k]
+            marks[slots[row]] = closes[row]
+            mark_rates[slots[row]] = rates[row]
+        traded, unrealised, exposure, tied_up = 0.0, 0.0, 0.0, 0.0
+        kept, leaving = 0, 0
+        for k in range(count):
+            one = candidates[active[k]]
+            size = one.quantity * one.unit_value * mark_rates[one.slot]
+            if one.entry_at == t:
+                realised -= size * one.entry_cost
+                traded += size * one.entry_price
+                one.pnl_net -= size * one.entry_cost
+            if one.exit_at == t:
+                gross = size * one.side * (one.exit_price - one.entry_price)
+                cost = size * one.exit_cost
+                realised += gross - cost
+                traded += size * one.exit_price
+                one.pnl_gross += gross
+                one.pnl_net += gross - cost
+                held[one.slot] -= 1
+                continue
+            active[kept] = active[k]
+            kept += 1
+            mark = marks[one.slot]
+            if one.entry_at <= t:
+                unrealised += size * one.side * (mark - one.entry_price)
+                exposure += size * mark
+            if one.leaves_from <= t:
+                leaving += 1
+            else:
+                tied_up += size * mark * one.margin
+        count = kept
+        equity = realised + unrealised
+        while upcoming < len(candidates) and candidates[upcoming].signal_at == t:
+            one = candidates[upcoming]
+            rate = mark_rates[one.slot]
+            if one.fate == REJECTED:
+                pass
+            elif not rate > 0.0:
+                one.fate = NO_RATE
+            elif one_per_symbol and held[one.slot] - leaving_of(candidates, active, count, one, t):
+                one.fate = SYMBOL_HELD
+            elif count - leaving >= max_positions:
+                one.fate = NO_SLOT
+            elif equity <= 0.0:
+                one.fate = NO_CAPITAL
+            else:
+                room = equity * max_leverage - tied_up
+                one.quantity = quantity_of(one, equity, room, rate, risk_per_trade)
+                one.fate = TAKEN
+                if not one.quantity > 0.0:
+                    one.quantity = 0.0
+                    has_room = room >= one.price * one.unit_value * rate * one.margin * one.lot
+                    one.fate = TOO_SMALL if has_room else NO_CAPITAL
+                else:
+                    tied_up += one.quantity * one.unit_value * rate * one.price * one.margin
+                    held[one.slot] += 1
+                    active[count] = upcoming
+                    count += 1
+            upcoming += 1
+        step = steps[t]
+        step.equity = equity
+        step.gross_exposure = exposure
+        step.tied_up = tied_up
+        step.traded = traded
+        step.positions = count - leaving
+
+
+@kernel
+def leaving_of(candidates: Records, active: Ints, count: int, asks: Any, t: int) -> int:
+    """Return how many positions of a symbol are known to leave at the next open."""
+    leaving = 0
+    for k in range(count):
+        one = candidates[active[k]]
+        if one.slot == asks.slot and one.leaves_from <= t:
+            leaving += 1
+    return leaving
+
+
+_SOURCE = '''"""The portfolio's loop, as a call from Python."""
+
+import numba
+
+from engine.backtests import portfolio_kernels as kernels
+
+INT, FLOAT, BOOL = numba.int64, numba.float64, numba.boolean
+INTS, FLOATS = INT[::1], FLOAT[::1]
+CANDIDATES = numba.from_dtype(kernels.CANDIDATE)[::1]
+STEPS = numba.from_dtype(kernels.STEP)[::1]
+
+
+@numba.njit(
+    numba.void(
+        *(CANDIDATES, INTS, INTS, INTS, FLOATS, FLOATS, FLOAT, FLOAT, INT, FLOAT, BOOL),
+        *(FLOATS, FLOATS, INTS, INTS, STEPS),
+    ),
+    cache=True,
+    error_model="numpy",
+    nogil=True,
+)
+def run_portfolio(
+    candidates, starts, rows, slots, closes, rates, capital, risk, positions, leverage, one,
+    marks, mark_rates, held, active, steps,
+):
+    kernels.run_portfolio(
+        candidates, starts, rows, slots, closes, rates, capital, risk, positions, leverage, one,
+        marks, mark_rates, held, active, steps,
+    )
+'''
+
+
+@lru_cache(maxsize=1)
+def load_portfolio_kernels() -> ModuleType:
+    """Return the compiled module: `run_portfolio`."""
+    return load_compiled("portfolio", _SOURCE, (sys.modules[__name__],))
