@@ -34,6 +34,64 @@ def highest_of_last(values: Floats, end: int, bars: int) -> float:
 
 
 @kernel
+def lowest_of_last(values: Floats, end: int, bars: int) -> float:
+    """Return the minimum of `values[end - bars : end]`."""
+    lowest = float(values[end - bars])
+    for i in range(end - bars + 1, end):
+        lowest = min(lowest, float(values[i]))
+    return lowest
+
+
+@kernel
+def deviation_of_last(values: Floats, end: int, bars: int, mean: float) -> float:
+    """Return the standard deviation of `values[end - bars : end]` about `mean`, over `bars`."""
+    total = 0.0
+    for i in range(end - bars, end):
+        total += (values[i] - mean) * (values[i] - mean)
+    return float(np.sqrt(total / bars))
+
+
+@kernel
+def smoothed(average: float, value: float, count: int, bars: int, weight: float) -> float:
+    """Return a recursive average after its `count`-th value: a plain mean over the first `bars`.
+
+    From then on `value` enters by `weight`: 2 / (bars + 1) is an exponential average, 1 / bars
+    Wilder's. `average` is 0 before the first value.
+    """
+    if count <= bars:
+        return average + (value - average) / count
+    return average + (value - average) * weight
+
+
+@kernel
+def exponential(average: float, value: float, count: int, bars: int) -> float:
+    """Return an exponential moving average after its `count`-th value: see `smoothed`."""
+    return float(smoothed(average, value, count, bars, 2.0 / (bars + 1)))
+
+
+@kernel
+def follows_trend(history: History, bars: int, side: float) -> bool:
+    """Return whether the close is above (side 1) or below (-1) the mean of its last `bars`.
+
+    With `bars` 0 always, with fewer bars known never.
+    """
+    if bars == 0:
+        return True
+    if history.count < bars:
+        return False
+    mean = mean_of_last(history.close, history.end, bars)
+    return bool(side * (history.close[history.end - 1] - mean) > 0.0)
+
+
+@kernel
+def strength(distance: float, unit: float) -> float:
+    """Return x / (1 + x) for x = distance / unit, in [0, 1): 0.5 at one unit, 0 where negative."""
+    if not distance > 0.0:
+        return 0.0
+    return distance / (distance + unit)
+
+
+@kernel
 def true_range(high: float, low: float, previous_close: float) -> float:
     """Return max(high, previous close) - min(low, previous close), in price units."""
     return max(high, previous_close) - min(low, previous_close)

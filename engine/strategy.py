@@ -12,11 +12,22 @@ that looks at the history, moves its state and writes its decision of this close
     out[2] stop price, NaN for none
 
 `out` arrives as (0, 0, NaN, 0, 0). A strategy knows nothing of positions.
+
+For training data a file may name its `INDICATORS: tuple[str, ...]` and have a second kernel
+
+    indicators(state, history, params, out) -> None
+
+called right after `step` on the same state and history; it writes one value per name, as of the
+close. `out` arrives as NaN, which it stays before an indicator's warm-up.
+
+A parameter worth searching says where: `extra={"search": (low, high)}` in its `msgspec.Meta`
+(`engine.search_range`); a Literal is searched over its values.
 """
 
 import importlib
 import pkgutil
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +35,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import strategies
+from engine import strategies, strategy_sources
+from engine.search_range import SearchRange, search_ranges
 from engine.settings import EXTERNAL
 from models.compiled import drawn_from, load_compiled
 from models.history import HISTORY_SIZE
@@ -40,132 +52,41 @@ LENT = ("models.history", "engine.indicators", "engine.virtual_positions")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_SOURCE = '''"""The composed update of strategy {name}."""
-
-import numba
-import numpy as np
-
-from engine.indicators import average_true_range
-from engine.strategies.{name} import step
-from engine.trade import TRADE
-from engine.virtual_positions import enter, hold_on
-from models.history import HISTORY_SIZE, push
-from models.kernel import borrowed
-
-ROW = "float64[:, ::1]"
-BAR = "float64, float64, float64, float64, float64"
-INT, FLOAT, INTS = numba.int64, numba.float64, numba.int64[::1]
-ROWS, TRADES, FLAGS = numba.float64[:, ::1], numba.from_dtype(TRADE)[::1], numba.boolean[::1]
-
-
-@numba.njit(
-    f"void({{ROW}}, int64, int64, {{BAR}}, float64[::1], float64[::1])",
-    cache=True,
-    error_model="numpy",
-)
-def update(states, slot, ts, open_, high, low, close, volume, params, out):
-    state = states[slot]
-    history = push(state[:HISTORY_SIZE], ts, open_, high, low, close, volume)
-    out[:] = 0.0
-    out[2] = np.nan
-    step(state[HISTORY_SIZE:], history, params, out)
-    out[5] = average_true_range(history)
-
-
-@numba.njit(
-    f"void({{ROW}}, int64[::1], int64[::1], {{ROW}}, float64[::1], {{ROW}})",
-    cache=True,
-    error_model="numpy",
-)
-def update_many(states, slots, ts, bars, params, out):
-    for i in range(len(slots)):
-        bar = bars[i]
-        update(
-            states, slots[i], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4], params, out[i]
-        )
-
-
-@numba.njit(
-    INT(
-        *(ROWS, TRADES, FLAGS, INTS, INTS, INTS, ROWS, FLOAT[::1]),
-        *(numba.boolean, INT, FLOAT, INTS, ROWS),
-    ),
-    cache=True,
-    error_model="numpy",
-)
-def run(
-    states,
-    trades,
-    held,
-    homes,
-    slots,
-    ts,
-    values,
-    params,
-    is_overlapping,
-    max_hold_bars,
-    stop_atr_mult,
-    out_rows,
-    out,
-):
-    count = 0
-    for i in range(len(slots)):
-        slot = homes[slots[i]]
-        if slot < 0:
-            continue
-        bar = values[i]
-        state = borrowed(states[slot])
-        history = push(state[:HISTORY_SIZE], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4])
-        # Row `count` is free: it is kept only if this bar signals.
-        decision = out[count]
-        decision[:] = 0.0
-        decision[2] = np.nan
-        step(state[HISTORY_SIZE:], history, params, decision)
-        is_flat = hold_on(trades, held, slot, ts[i], bar, decision[3], decision[4])
-        side = decision[0]
-        if side == 0.0 or not (is_flat or is_overlapping):
-            continue
-        close = bar[3]
-        stop = decision[2]
-        if not (stop > 0.0 and stop < np.inf and side * (close - stop) > 0.0):
-            decision[2] = np.nan
-            stop = close - side * stop_atr_mult * average_true_range(history)
-        if decision[1] < 0.0:
-            decision[1] = 0.0
-        elif decision[1] > 1.0:
-            decision[1] = 1.0
-        if is_flat:
-            enter(trades, held, slot, int(side), close, stop, max_hold_bars)
-        out_rows[count] = i
-        count += 1
-    return count
-'''
-
 
 class Strategy:
-    """A compiled strategy; stateless itself, `states` rows hold all there is to know.
+    """A strategy; stateless itself, `states` rows hold all there is to know.
 
-    `update` and `update_many` are one step and its loop: the same function, so live, replay
-    and research cannot disagree.
+    `update`, `update_many` and `run` are one step and its loops: the same function, so live,
+    replay and research cannot disagree. Each is compiled when it is first asked for; from then on
+    it is an attribute without a Python frame between, for `run` is the live path.
     """
 
     def __init__(self, name: str, module: ModuleType) -> None:
         self.name = name
         self.params_type: type[msgspec.Struct] = module.Params
         self.state_size = HISTORY_SIZE + int(module.STATE_SIZE)
-        self._composed = load_compiled(
-            f"strategy_{name}", _SOURCE.format(name=name), sources_of(module)
-        )
-        # Bound without a Python frame between: this call is the live path.
-        self.update = self._composed.update
+        self.indicator_names: tuple[str, ...] = tuple(getattr(module, "INDICATORS", ()))
+        """The names of what `indicators_many` writes, in order; none in a file that has none."""
+        self._module = module
+
+    @cached_property
+    def update(self) -> Callable[..., None]:
         """update(states, slot, ts, open, high, low, close, volume, params, out): one bar.
 
         `states` float64 (slots, state_size), `params` float64 from `vector`, `out` float64
-        (DECISION_SIZE,): the decision and, last, ATR(14) as of the bar."""
-        self.update_many = self._composed.update_many
-        """update_many(states, slots int64[n], ts int64[n], bars float64[n, 5], params,
-        out float64[n, DECISION_SIZE]): n bars in order."""
-        self.run = self._composed.run
+        (DECISION_SIZE,): the decision and, last, ATR(14) as of the bar.
+        """
+        return self._composed("", strategy_sources.UPDATE, "update")
+
+    @cached_property
+    def update_many(self) -> Callable[..., None]:
+        """update_many(states, slots int64[n], ts int64[n], bars float64[n, 5], params, out
+        float64[n, DECISION_SIZE]): n bars in order.
+        """
+        return self._composed("", strategy_sources.UPDATE, "update_many")
+
+    @cached_property
+    def run(self) -> Callable[..., int]:
         """run(states, trades TRADE[slots], held bool[slots], homes int64[m], slots int64[n], ts
         int64[n], bars float64[n, 5], params, is_overlapping, max_hold_bars, stop_atr_mult,
         out_rows int64[n], out float64[n, DECISION_SIZE]) -> count: n bars in order, each decided
@@ -174,7 +95,28 @@ class Strategy:
         `homes` says in which row of `states`, `trades` and `held` a slot lives, -1 for none. The
         first `count` of `out_rows` are the bars that signal, of `out` their side, score within
         [0, 1] and stop: NaN where it is no price on the losing side of the close, as one many
-        ATR below a cheap stock; then the position's stands `stop_atr_mult` ATR away."""
+        ATR below a cheap stock; then the position's stands `stop_atr_mult` ATR away.
+        """
+        return self._composed("_run", strategy_sources.RUN, "run")
+
+    @cached_property
+    def indicators_many(self) -> Callable[..., None]:
+        """indicators_many(states, slots int64[n], ts int64[n], bars float64[n, 5], params,
+        decisions float64[n, DECISION_SIZE], out float64[n, len(indicator_names)]): n bars in
+        order, decided as `update_many` does, with the indicators as of each close.
+
+        NaN before an indicator's warm-up. Raises ConfigError for a strategy without indicators.
+        """
+        if not self.indicator_names:
+            raise ConfigError(
+                f"strategy {self.name} has no indicators: give its file INDICATORS and a kernel "
+                "`indicators`, as breakout has"
+            )
+        return self._composed("_indicators", strategy_sources.INDICATORS, "indicators_many")
+
+    def search_space(self) -> dict[str, SearchRange]:
+        """Return where its parameters are worth searching, by name, in field order."""
+        return search_ranges(self.params_type)
 
     def new_states(self, slots: int) -> Floats:
         """Return fresh state for `slots` symbols, float64 (slots, state_size)."""
@@ -189,6 +131,15 @@ class Strategy:
         values = [float(getattr(params, name)) for name in params.__struct_fields__]
         return np.array(values, dtype=np.float64)
 
+    def _composed(self, suffix: str, source: str, function: str) -> Callable[..., Any]:
+        composed = load_compiled(
+            f"strategy_{self.name}{suffix}",
+            source.format(name=self.name),
+            sources_of(self._module),
+        )
+        found: Callable[..., Any] = getattr(composed, function)
+        return found
+
 
 def strategy_names() -> tuple[str, ...]:
     """Return the names of all strategies, sorted."""
@@ -197,7 +148,10 @@ def strategy_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def load_strategy(name: str) -> Strategy:
-    """Return a strategy, compiled on its first use. Raises ConfigError for an unknown one."""
+    """Return a strategy, whose kernels are compiled on their first use.
+
+    Raises ConfigError for an unknown one.
+    """
     names = strategy_names()
     if name not in names:
         raise ConfigError(f"strategy kind was {name!r}{nearest(name, (*names, EXTERNAL))}")
