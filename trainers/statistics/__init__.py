@@ -1,0 +1,1 @@
+"""Statistics of strategies: performance, deflated Sharpe ratios, overfitting, walk-forward."""
