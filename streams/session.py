@@ -28,8 +28,9 @@ _END_S = (2**63 - 1) // SECOND_NS
 
 Ints = NDArray[np.int64]
 
+EQUITY = "us_equity"
 _SESSIONS = {
-    "us_equity": ("America/New_York", 16),
+    EQUITY: ("America/New_York", 16),
     "futures": ("America/New_York", 17),
     "fx": ("America/New_York", 17),
     "crypto": ("UTC", 24),
@@ -43,6 +44,7 @@ class Session:
         self.name = name
         self.zone = zone
         self.close_ns = close_ns
+        self.is_around_the_clock = name != EQUITY
         starts, self._offsets = _offset_table(zone)
         self._starts_ns = [start * SECOND_NS for start in starts]
         self._starts_array = np.array(self._starts_ns, dtype=np.int64)
@@ -78,6 +80,19 @@ class Session:
         for _ in range(2):
             closes = local - (self.utc_offsets(closes) * SECOND_NS).astype(np.int64)
         return closes
+
+    def session_date_ns(self, ts_ns: Ints, *, is_close: bool) -> Ints:
+        """Return the session dates (int64 ns of their 00:00 UTC) in which instants lie.
+
+        An instant at the very end of a session belongs to it when it `is_close` of a bar, and to
+        the next session when it is a bar's start. Where trading goes on around the clock the next
+        session begins at the close; for equities, at local midnight.
+        """
+        ts = np.asarray(ts_ns, dtype=np.int64)
+        local = ts + (self.utc_offsets(ts) * SECOND_NS).astype(np.int64)
+        until_midnight = DAY_NS - self.close_ns if self.is_around_the_clock else 0
+        dates: Ints = (local + until_midnight - int(is_close)) // DAY_NS * DAY_NS
+        return dates
 
 
 def session_names() -> tuple[str, ...]:

@@ -1,12 +1,16 @@
 """Bar sources by name: each file under `streams/sources/` is one, its file name its config name.
 
 A source module holds `Params`, a Struct of settings of its own, and
-`read(settings, params) -> BarTable`; one whose market comes with signals also holds
+`read(settings, params) -> BarTable`; one that reads files also holds `raw(settings, params)`, the
+bars before they are judged (`streams/sources/raw_bars.py`); one whose market comes with signals
 `instants(settings, params)`. It is imported only when asked for: sources use polars, the online
 roles must not.
+
+Where bars were repaired or dropped on the way, one line says so in the log `streams.source`.
 """
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,7 +22,15 @@ from streams.events import Bar, Signal
 from streams.source_settings import SourceSettings
 from streams.strict import decode_strict, nearest
 
-HELPERS = frozenset({"blocks", "files", "instants", "stamps", "table"})
+HELPERS = frozenset(
+    {
+        "blocks", "cells", "column_names", "csv_layout", "date_order", "faults", "file_names",
+        "file_params", "files", "findings", "gaps", "instants", "raw_bars", "stamps", "table",
+        "trading_days", "validated", "validation_report",
+    }
+)  # fmt: skip
+
+logger = logging.getLogger(__name__)
 
 
 def source_names() -> tuple[str, ...]:
@@ -39,8 +51,28 @@ def read_bars(settings: SourceSettings) -> Any:
 
     Raises ConfigError for settings that make no sense, DataError for bars that cannot be used.
     """
+    return _read(settings, with_findings=False)[0]
+
+
+def read_bars_reported(settings: SourceSettings) -> tuple[Any, Any]:
+    """Return the BarTable that `settings` describe and its ValidationReport (see
+    `streams/sources/validation_report.py`), findings and all. Errors as `read_bars`.
+    """
+    return _read(settings, with_findings=True)
+
+
+def check_bars(settings: SourceSettings) -> Any:
+    """Return the ValidationReport of the bars that `settings` describe; a faulty bar raises
+    nothing, not even under strict. Raises ConfigError, and DataError for an unknown layout.
+    """
     source = load_source(settings.kind)
-    return source.read(settings, _params(source, settings))
+    params = _params(source, settings)
+    validated = importlib.import_module("streams.sources.validated")
+    if hasattr(source, "raw"):
+        return validated.checked(source.raw(settings, params), settings)
+    return validated.checked(
+        validated.as_raw(source.read(settings, params), settings.kind), settings
+    )
 
 
 def bar_frames(settings: SourceSettings) -> Iterator[list[Bar]]:
@@ -77,3 +109,19 @@ def market_blocks(sources: Sequence[SourceSettings], span_ns: int | None = None)
 
 def _params(source: Any, settings: SourceSettings) -> Any:
     return decode_strict(settings.params, source.Params, f"source {settings.kind}: params")
+
+
+def _read(settings: SourceSettings, *, with_findings: bool) -> tuple[Any, Any]:
+    source = load_source(settings.kind)
+    params = _params(source, settings)
+    if not hasattr(source, "raw") and not with_findings:
+        return source.read(settings, params), None
+    validated = importlib.import_module("streams.sources.validated")
+    if hasattr(source, "raw"):
+        raw = source.raw(settings, params)
+    else:
+        raw = validated.as_raw(source.read(settings, params), settings.kind)
+    table, report = validated.validated(raw, settings, with_findings=with_findings)
+    if not report.is_clean:
+        logger.warning("%s", report.summary())
+    return table, report

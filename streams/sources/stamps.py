@@ -1,63 +1,169 @@
 """Time stamps as vendors write them, to int64 UTC nanoseconds.
 
-Read: year-month-day with `-`, `.`, `/` or nothing between, day.month.year with dots; then, after a
-space or T, hours, minutes, seconds and a fraction, with colons or without; then Z, UTC or an
-offset. Also seconds, milliseconds, microseconds or nanoseconds since 1970. Months and days
-between slashes without a leading year are ambiguous and refused.
+Read: year-month-day with `-`, `.`, `/` or nothing between; day and month before the year with
+`/`, `-` or `.` (see `date_order.py`) or with the month's name; then, after a space or T, hours,
+minutes, seconds and a fraction, with colons or without, with AM or PM; then Z, UTC, an offset or
+a zone such as US/Eastern. Also seconds, milliseconds, microseconds or nanoseconds since 1970. The
+first stamp of a column says which kind they all are.
 """
+
+import calendar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-_TIME = r"(?:[T ]+(?P<h>\d{1,2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2})(?:\.(?P<f>\d{1,9}))?)?)?"
-_ZONE = r"\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?$"
+from streams.errors import ConfigError
+from streams.sources.date_order import date_order_of
+
+ZONES_PER_FILE_MAX = 8
+
+_TIME = (
+    r"(?:[T ,]+(?P<h>\d{1,2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2})(?:\.(?P<f>\d{1,9}))?)?"
+    r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?"
+)
+_ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[A-Za-z]+/[A-Za-z_/]+)?$"
 _YEAR_FIRST = r"^(?P<y>\d{4})[-./]?(?P<mo>\d{1,2})[-./]?(?P<d>\d{1,2})" + _TIME + _ZONE
-_DAY_FIRST = r"^(?P<d>\d{1,2})\.(?P<mo>\d{1,2})\.(?P<y>\d{4})" + _TIME + _ZONE
+_YEAR_LAST = r"^(?P<mo>\d{1,2})[-./](?P<d>\d{1,2})[-./](?P<y>\d{4}|\d{2})" + _TIME + _ZONE
+_DAY_NAMED = r"^(?P<d>\d{1,2})[- ](?P<mo>[A-Za-z]{3})[a-z]*[- ](?P<y>\d{4}|\d{2})" + _TIME + _ZONE
+_NAMED_DAY = r"^(?P<mo>[A-Za-z]{3})[a-z]*\.? (?P<d>\d{1,2}), ?(?P<y>\d{4})" + _TIME + _ZONE
+_PATTERNS = (_YEAR_FIRST, _YEAR_LAST, _DAY_NAMED, _NAMED_DAY)
 _EPOCH = r"^(\d{9,19})(?:\.0+)?$"
 _NS_PER_EPOCH_UNIT = ((11, 1_000_000_000), (14, 1_000_000), (17, 1_000), (20, 1))
+# Interactive Brokers writes UTC so.
+_DASHED = r"^(\d{8})-(\d{2}:\d{2}:\d{2})$"
+# By the length of a stamp: what is written the same in every row is read at once.
+_USUAL = {8: ("%Y%m%d",), 10: ("%Y-%m-%d",), 16: ("%Y-%m-%d %H:%M",), 19: ("%Y-%m-%d %H:%M:%S",)}
+_MONTHS = {name.lower(): f"{i:02}" for i, name in enumerate(calendar.month_abbr) if name}
+# As POSIX has it: 69 to 99 are of the last century.
+_FIRST_SHORT_YEAR = 69
 
 
-def parse_stamps(text: pl.Series, timezone: str, *, is_label: bool) -> pl.Series:
+def parse_stamps(
+    text: pl.Series,
+    timezone: str,
+    *,
+    is_label: bool,
+    date_order: str = "auto",
+    file: str = "the column",
+) -> pl.Series:
     """Return the stamps as int64 ns, null where one cannot be read.
 
     Those without an offset are in `timezone`; a local time that a clock change skips or repeats
     is null. A label (a session date) keeps the date as written: neither zone nor offset move it.
+    Raises DataError that names `file` for dates of which nobody can say the order.
     """
     text = text.str.strip_chars()
-    written = _written(text)
+    usual = _usual(text)
+    if usual is not None:
+        return (
+            (usual.dt.truncate("1d") if is_label else zoned(usual, timezone))
+            .cast(pl.Int64)
+            .alias("ts")
+        )
+    if text.drop_nulls().head(1).str.contains(_EPOCH).any():
+        return _since_1970(text).alias("ts")
+    written = _written(text.str.replace(_DASHED, "$1 $2 UTC"), date_order, file)
+    since_1970 = _since_1970(text)
     if is_label:
         labels = written["at"].dt.truncate("1d").cast(pl.Int64)
-        return labels.fill_null(_since_1970(text)).alias("ts")
-    zoned = (
-        written["at"]
-        .dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
-        .dt.convert_time_zone("UTC")
-        .cast(pl.Int64)
-    )
+        return labels.fill_null(since_1970).alias("ts")
     fixed = written["at"].cast(pl.Int64) - written["offset_ns"]
-    return fixed.fill_null(zoned).fill_null(_since_1970(text)).alias("ts")
+    local = zoned(written["at"], timezone)
+    names = written["zone_name"].drop_nulls().unique().to_list()
+    if names:
+        is_named = written["zone_name"].is_not_null()
+        local = local.set(is_named, None)
+        for name in names[:ZONES_PER_FILE_MAX]:
+            if _is_zone(name):
+                there = zoned(written["at"], name)
+                local = local.zip_with(written["zone_name"].ne_missing(name), there)
+    return fixed.fill_null(local).fill_null(since_1970).alias("ts")
 
 
-def _written(text: pl.Series) -> pl.DataFrame:
-    """Return the clock as written (`at`) and its offset from UTC, null where none is given."""
-    raw = pl.DataFrame({"text": text})
-    pattern = _DAY_FIRST if text.head(1).str.contains(_DAY_FIRST).any() else _YEAR_FIRST
-    parts = raw.select(pl.col("text").str.extract_groups(pattern)).unnest("text")
-    two = [pl.col(name).str.zfill(2).fill_null("00") for name in ("mo", "d", "h", "mi", "s")]
-    month, day, hour, minute, second = two
-    clock = pl.concat_str(
-        pl.col("y"), pl.lit("-"), month, pl.lit("-"), day, pl.lit(" "), hour, pl.lit(":"), minute,
-        pl.lit(":"), second, pl.lit("."), pl.col("f").fill_null("0").str.pad_end(9, "0"),
+def zoned(local: pl.Series, timezone: str) -> pl.Series:
+    """Return local times as int64 UTC ns, null where the clock skips or repeats one.
+
+    Raises ConfigError for a zone that there is not.
+    """
+    if not _is_zone(timezone):
+        raise ConfigError(
+            f"timezone must be a name of the IANA data base such as UTC or America/New_York, "
+            f"was {timezone!r}"
+        )
+    there = local.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
+    return there.dt.convert_time_zone("UTC").cast(pl.Int64)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _usual(text: pl.Series) -> pl.Series | None:
+    """Return the clock of a column that is written in one usual form throughout, else None."""
+    lengths = text.str.len_bytes()
+    shortest, longest = lengths.min(), lengths.max()
+    if shortest is None or shortest != longest or shortest not in _USUAL:
+        return None
+    for form in _USUAL[int(str(shortest))]:
+        at = text.str.to_datetime(form, time_unit="ns", strict=False)
+        if at.null_count() == text.null_count():
+            return at
+    return None
+
+
+def _written(text: pl.Series, date_order: str, file: str) -> pl.DataFrame:
+    """Return the clock as written (`at`), its offset from UTC and its zone, null where absent."""
+    first = text.drop_nulls().head(1)
+    pattern = next((p for p in _PATTERNS if first.str.contains(p).any()), _YEAR_FIRST)
+    frame = pl.DataFrame({"text": text})
+    parts = frame.select(pl.col("text").str.extract_groups(pattern)).unnest("text")
+    if pattern == _YEAR_LAST:
+        one, two = (parts[name].cast(pl.Int64) for name in ("mo", "d"))
+        order = date_order if date_order != "auto" else date_order_of(one, two, text, file)
+        if order == "dmy":
+            parts = parts.rename({"mo": "d", "d": "mo"})
+    if pattern in (_DAY_NAMED, _NAMED_DAY):
+        month = pl.col("mo").str.to_lowercase().replace_strict(_MONTHS, default=None)
+        parts = parts.with_columns(month.alias("mo"))
+    return parts.select(
+        at=_clock().str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False),
+        offset_ns=_offset_ns(),
+        zone_name=pl.when(pl.col("zone").str.contains("/")).then(pl.col("zone")),
+    )
+
+
+def _clock() -> pl.Expr:
+    """Return the parts of a stamp as one text of a fixed form, null where they make no time."""
+    month, day, minute, second = (
+        pl.col(name).str.zfill(2).fill_null("00") for name in ("mo", "d", "mi", "s")
+    )
+    short = pl.col("y").cast(pl.Int64)
+    century = pl.when(short < _FIRST_SHORT_YEAR).then(2000).otherwise(1900)
+    year = pl.when(short < 100).then((short + century).cast(pl.String)).otherwise(pl.col("y"))
+    hour = pl.col("h").cast(pl.Int64).fill_null(0)
+    afternoon = pl.col("half").str.to_lowercase() == "p"
+    twelve = pl.when(hour <= 12).then(hour % 12 + 12 * afternoon.cast(pl.Int64))
+    hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(twelve)
+    return pl.concat_str(
+        year, pl.lit("-"), month, pl.lit("-"), day, pl.lit(" "),
+        hour.cast(pl.String).str.zfill(2), pl.lit(":"), minute, pl.lit(":"), second, pl.lit("."),
+        pl.col("f").fill_null("0").str.pad_end(9, "0"),
     )  # fmt: skip
+
+
+def _offset_ns() -> pl.Expr:
     zone = pl.col("zone").str.replace(":", "")
     minutes = zone.str.slice(1, 2).cast(pl.Int64, strict=False) * 60 + zone.str.slice(3, 2).cast(
         pl.Int64, strict=False
     )
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
-    is_utc = zone.is_in(["Z", "UTC"])
-    return parts.select(
-        at=clock.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False),
-        offset_ns=pl.when(is_utc).then(0).otherwise(sign * minutes * 60_000_000_000),
-    )
+    is_utc = zone.is_in(["Z", "UTC", "GMT"])
+    offset = pl.when(is_utc).then(0).otherwise(sign * minutes * 60_000_000_000)
+    return pl.when(zone.str.contains("/").not_()).then(offset)
 
 
 def _since_1970(text: pl.Series) -> pl.Series:

@@ -1,12 +1,12 @@
-"""The bar table: what every source returns, and the checks that every bar passes.
+"""The bar table: what every source returns.
 
 Columns: symbol (str), interval (str), ts (int64, the CLOSE in UTC nanoseconds), open, high, low,
-close, volume (float64); sorted by (ts, symbol). Nothing is repaired: the first bar that cannot
-be used raises DataError naming its file, row and column.
+close, volume (float64); sorted by (ts, symbol). Every bar of it passed the checks of `faults.py`.
 """
 
 import datetime
 
+import numpy as np
 import polars as pl
 
 from streams.errors import ConfigError, DataError
@@ -20,39 +20,45 @@ BarTable = pl.DataFrame
 PRICES = ("open", "high", "low", "close")
 VALUES = (*PRICES, "volume")
 COLUMNS = ("symbol", "interval", "ts", *VALUES)
-ROW = "row"
 
 
 def close_instants(label: pl.Series, settings: SourceSettings) -> pl.Series:
-    """Return the close instants (int64 ns) of bars stamped `label` (int64 ns).
+    """Return the close instants (int64 ns) of bars stamped `label` (int64 ns), null where it is.
 
-    A daily label is a session date at 00:00; an intraday one the bar's start (or its close).
+    A daily label is a session date at 00:00, or an instant within its session; an intraday one
+    the bar's start (or its close).
     """
-    if is_daily(settings.interval):
-        days = (label // DAY_NS) * DAY_NS
-        return pl.Series("ts", session(settings.session).daily_close_ns(days.to_numpy()))
-    shift = interval_ns(settings.interval) if settings.stamp == "start" else 0
-    return (label + shift).alias("ts")
+    if not is_daily(settings.interval):
+        shift = interval_ns(settings.interval) if settings.stamp == "start" else 0
+        return (label + shift).alias("ts")
+    market = session(settings.session)
+    days = label.fill_null(0).to_numpy()
+    within = np.flatnonzero(days % DAY_NS)
+    if len(within):
+        days = days.copy()
+        is_close = settings.stamp == "close"
+        days[within] = market.session_date_ns(days[within], is_close=is_close)
+    closes = pl.Series("ts", market.daily_close_ns(days))
+    return closes.set(label.is_null(), None) if label.null_count() else closes
 
 
-def check_bars(bars: pl.DataFrame, file: str) -> None:
-    """Raise DataError for the first bar of `file` that cannot be used.
+def selected(bars: pl.DataFrame, settings: SourceSettings) -> pl.DataFrame:
+    """Return only the symbols and days asked for, each symbol spelled as it was asked for.
 
-    `bars` has COLUMNS without interval, in the file's order, and `row`, the row in the file.
+    Bars without a time are kept. Raises ConfigError for a symbol that is not there.
     """
-    column = pl.col
-    for name in VALUES:
-        _refuse(bars, file, ~column(name).is_finite(), name, "must be a finite number")
-    for name in PRICES:
-        _refuse(bars, file, column(name) <= 0.0, name, "must be > 0")
-    _refuse(bars, file, column("volume") < 0.0, "volume", "must be >= 0")
-    _refuse(bars, file, column("high") < column("low"), "high", "must be >= low")
-    for name in ("open", "close"):
-        outside = (column(name) > column("high")) | (column(name) < column("low"))
-        _refuse(bars, file, outside, name, "must lie in [low, high]")
-    before = column("ts").shift(1).over("symbol")
-    _refuse(bars, file, column("ts") == before, "ts", "repeats the bar before it: remove one")
-    _refuse(bars, file, column("ts") < before, "ts", "is before the bar above it: sort by time")
+    if settings.symbols:
+        known = bars["symbol"].drop_nulls().unique().to_list()
+        spelled = {_spelling(name, known): name for name in settings.symbols}
+        bars = bars.filter(pl.col("symbol").is_in(list(spelled)))
+        if any(there != asked for there, asked in spelled.items()):
+            bars = bars.with_columns(pl.col("symbol").replace(spelled))
+    ts = pl.col("ts")
+    if settings.start:
+        bars = bars.filter((ts > _midnight_ns(settings.start)) | ts.is_null())
+    if settings.end:
+        bars = bars.filter((ts <= _midnight_ns(settings.end) + DAY_NS) | ts.is_null())
+    return bars
 
 
 def finished(bars: pl.DataFrame, settings: SourceSettings) -> BarTable:
@@ -60,16 +66,11 @@ def finished(bars: pl.DataFrame, settings: SourceSettings) -> BarTable:
 
     Raises ConfigError for a symbol that is not there, DataError when nothing is left.
     """
-    if settings.symbols:
-        known = bars["symbol"].unique().to_list()
-        for name in settings.symbols:
-            if name not in known:
-                raise ConfigError(f"symbol {name!r} is not in the bars{nearest(name, known)}")
-        bars = bars.filter(pl.col("symbol").is_in(settings.symbols))
-    if settings.start:
-        bars = bars.filter(pl.col("ts") > _midnight_ns(settings.start))
-    if settings.end:
-        bars = bars.filter(pl.col("ts") <= _midnight_ns(settings.end) + DAY_NS)
+    return sealed(selected(bars, settings), settings)
+
+
+def sealed(bars: pl.DataFrame, settings: SourceSettings) -> BarTable:
+    """Return checked bars as a BarTable. Raises DataError when there are none."""
     if bars.is_empty():
         raise DataError(
             f"no bars are left of source {settings.kind} between {settings.start or 'the start'} "
@@ -79,16 +80,14 @@ def finished(bars: pl.DataFrame, settings: SourceSettings) -> BarTable:
     return bars.select(COLUMNS).sort("ts", "symbol")
 
 
-def _refuse(bars: pl.DataFrame, file: str, fault: pl.Expr, name: str, rule: str) -> None:
-    bad = bars.filter(fault.fill_null(name != "ts")).head(1)
-    if bad.is_empty():
-        return
-    row = bad.row(0, named=True)
-    when = datetime.datetime.fromtimestamp(row["ts"] / 1e9, datetime.UTC)
-    raise DataError(
-        f"{file} row {row[ROW]}: {name} {rule}, was {row[name]} "
-        f"({row['symbol']}, closing {when:%Y-%m-%d %H:%M} UTC)"
-    )
+def _spelling(name: str, known: list[str]) -> str:
+    """Return how a symbol asked for is spelled in the bars: as it is, or in another case."""
+    if name in known:
+        return name
+    alike = [symbol for symbol in known if symbol.casefold() == name.casefold()]
+    if len(alike) != 1:
+        raise ConfigError(f"symbol {name!r} is not in the bars{nearest(name, known)}")
+    return alike[0]
 
 
 def _midnight_ns(day: datetime.date) -> int:
