@@ -14,7 +14,15 @@ import msgspec
 import yaml
 
 from deploy.overrides import apply_overrides
-from engine.settings import EXTERNAL, CostSettings, DriftSettings, LabelSettings, StrategySettings
+from engine.backtests.portfolio_settings import PortfolioSettings
+from engine.context_settings import ContextSettings
+from engine.settings import (
+    EXTERNAL,
+    CostSettings,
+    DriftSettings,
+    LabelSettings,
+    StrategySettings,
+)
 from models.settings import MlSettings
 from streams.errors import ConfigError
 from streams.source_settings import SourceSettings
@@ -23,6 +31,8 @@ from trainers.settings import TrainSettings
 
 BUNDLED = Path(__file__).resolve().parent.parent / "configs"
 FILE_BYTES_MAX = 1_000_000
+BUNDLED_INSTRUMENTS = "bundled"
+INSTRUMENTS_FILE = "instruments.yaml"
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +72,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     data: DataSettings
     strategies: tuple[StrategySettings, ...]
+    context: ContextSettings
+    portfolio: PortfolioSettings
     drift: DriftSettings
     train: TrainSettings
     ml_data_collection: CollectionSettings
@@ -70,11 +82,17 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The keys of a run file; those of one strategy may stand at its top."""
+    """The keys of a run file; those of one strategy may stand at its top.
+
+    `instruments`: a file of instruments, or `bundled`; every symbol then has its own costs.
+    """
 
     name: str = ""
     data: DataSettings = DataSettings()
     strategies: tuple[StrategySettings, ...] = ()
+    context: ContextSettings = ContextSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
+    instruments: str = ""
     drift: DriftSettings = DriftSettings()
     train: TrainSettings = TrainSettings()
     ml_data_collection: CollectionSettings = CollectionSettings()
@@ -108,12 +126,17 @@ def load_run(
     return run_of(tree, str(file))
 
 
+def bundled_runs() -> tuple[str, ...]:
+    """Return the file names of the bundled configurations, sorted."""
+    return tuple(sorted({path.name for path in BUNDLED.glob("*.yaml")} - {INSTRUMENTS_FILE}))
+
+
 def find_config(file: Path) -> Path:
     """Return where `file` is: as given, or among the bundled configurations."""
     for candidate in (file, BUNDLED / file.name, BUNDLED / f"{file.name}.yaml"):
         if candidate.is_file():
             return candidate
-    bundled = ", ".join(sorted(f"configs/{p.name}" for p in BUNDLED.glob("*.yaml")))
+    bundled = ", ".join(f"configs/{name}" for name in bundled_runs())
     raise ConfigError(f"there is no configuration file {file}; bundled: {bundled}")
 
 
@@ -121,11 +144,14 @@ def run_of(tree: dict[str, Any], origin: str) -> RunSettings:
     """Return the run that a YAML mapping describes; `origin` is named in errors."""
     _inherit_interval(tree)
     file = decode_strict(tree, RunFile, origin)
-    strategies = _strategies(file, tree, origin)
+    strategies = _with_instruments(_strategies(file, tree, origin), file, tree, origin)
+    _check_context(file, origin)
     return RunSettings(
         name=file.name or strategies[0].name,
         data=file.data,
         strategies=strategies,
+        context=file.context,
+        portfolio=file.portfolio,
         drift=file.drift,
         train=file.train,
         ml_data_collection=file.ml_data_collection,
@@ -184,6 +210,33 @@ def _strategies(file: RunFile, tree: dict[str, Any], origin: str) -> tuple[Strat
                 f"each of strategies needs a name of its own, was {name!r} ({origin})"
             )
     return strategies
+
+
+def _with_instruments(
+    strategies: tuple[StrategySettings, ...], file: RunFile, tree: dict[str, Any], origin: str
+) -> tuple[StrategySettings, ...]:
+    """Let every symbol have its instrument's costs, where the run asks for that."""
+    if not file.instruments:
+        return strategies
+    given = [tree, *tree.get("strategies", ())]
+    if any("costs" in one for one in given):
+        raise ConfigError(f"give `costs` or `instruments`, not both ({origin})")
+    path = None if file.instruments == BUNDLED_INSTRUMENTS else Path(file.instruments)
+    from trainers.research.instruments import read_instruments
+
+    book = msgspec.structs.replace(read_instruments(path), session=file.data.session)
+    return tuple(msgspec.structs.replace(one, instruments=book) for one in strategies)
+
+
+def _check_context(file: RunFile, origin: str) -> None:
+    """A reference whose bars the run leaves out would be unknown at every bar."""
+    read = file.data.symbols
+    for symbol in file.context.references if read else ():
+        if symbol not in read:
+            raise ConfigError(
+                f"context holds symbols against {symbol!r}, which is not among data.symbols "
+                f"({', '.join(read)}): add it there ({origin})"
+            )
 
 
 def _inherit_interval(tree: dict[str, Any]) -> None:

@@ -297,7 +297,7 @@ class Labeller:
         """Say what became of a signal, unless no finite figures can be made of it."""
         entry_ts, exit_ts, entry, exit_, risk, reason = ending
         if risk > 0.0:
-            figures = settle(signal.side, entry, exit_, risk, signal.rule.costs)
+            figures = settle(signal.side, entry, exit_, risk, signal.rule.costs.of(signal.symbol))
             if math.isfinite(risk) and all(map(math.isfinite, figures)):
                 y_return, gross, net, r_multiple, y_binary = figures
                 outcome = Outcome(

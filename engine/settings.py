@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from engine.costs import CostSettings as CostSettings
+from engine.instrument_book import InstrumentFile
 from models.settings import MlSettings
 
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
@@ -11,18 +13,6 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 EXTERNAL = "external"
-
-
-class CostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Costs of one side of a trade, per unit.
-
-    price · bps / 10,000 + commission_per_side + slippage_ticks · tick_size, quote currency.
-    """
-
-    bps_per_side: NotNegative = 2.0
-    commission_per_side: NotNegative = 0.0
-    slippage_ticks: NotNegative = 0.0
-    tick_size: Positive = 0.01
 
 
 class LabelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +37,8 @@ class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `name` is its name on the wire; `kind` the file under `engine/strategies/` that decides, or
     `external` when an engine publishes its own signals (then the label is a triple barrier).
-    `features` names the numbers that its signals carry.
+    `features` names the numbers that its signals carry. `costs` are those of every symbol, unless
+    `instruments` are given: then each has its own.
     """
 
     name: str
@@ -60,6 +51,7 @@ class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ml: MlSettings = MlSettings()
     label: LabelSettings = LabelSettings()
     costs: CostSettings = CostSettings()
+    instruments: InstrumentFile | None = None
 
     @property
     def rule_name(self) -> str:

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from engine.settings import CostSettings, StrategySettings
+from engine.settings import StrategySettings
 from engine.strategy_runner import StrategyRunner, is_external
+from engine.symbol_costs import SymbolCosts
 from streams.errors import ConfigError
 
 RULES_MAX = 62
@@ -19,7 +20,7 @@ class LabelRule(NamedTuple):
     target_r: float
     max_hold_bars: int
     stop_atr_mult: float
-    costs: CostSettings
+    costs: SymbolCosts
 
     def covers(self, symbol: str, interval: str) -> bool:
         """Return whether signals on this series can be labelled."""
@@ -45,7 +46,7 @@ def label_rules(settings: tuple[StrategySettings, ...]) -> dict[str, LabelRule]:
                 target_r=label.target_r,
                 max_hold_bars=label.max_hold_bars,
                 stop_atr_mult=label.stop_atr_mult,
-                costs=one.costs,
+                costs=SymbolCosts(one),
             )
             continue
         if bits >= RULES_MAX:
@@ -61,7 +62,7 @@ def label_rules(settings: tuple[StrategySettings, ...]) -> dict[str, LabelRule]:
             target_r=0.0,
             max_hold_bars=runner.max_hold_bars,
             stop_atr_mult=label.stop_atr_mult,
-            costs=one.costs,
+            costs=SymbolCosts(one),
         )
         bits += 1
     return rules

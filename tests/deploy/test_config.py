@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.config import BUNDLED, check_run, load_run
+from deploy.config import bundled_runs, check_run, load_run
+from engine.symbol_costs import SymbolCosts
 from streams.errors import ConfigError
 
-BUNDLED_NAMES = sorted(path.name for path in BUNDLED.glob("*.yaml"))
+BUNDLED_NAMES = bundled_runs()
 
 
 def written(folder: Path, text: str) -> Path:
@@ -139,3 +140,28 @@ def test_the_environment_overrides_the_file_and_set_overrides_the_environment():
 def test_a_wrong_override_says_what_is_allowed(assignment: str, message: str):
     with pytest.raises(ConfigError, match=message):
         load_run(Path("configs/quickstart.yaml"), [assignment], environment={})
+
+
+def test_instruments_give_every_symbol_its_own_costs(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("strategy: breakout\ninstruments: bundled\ndata: {session: futures}\n")
+    (strategy,) = load_run(file).strategies
+    costs = SymbolCosts(strategy)
+    assert costs.of("ES").commission_per_side == pytest.approx(2.25 / 50)
+    assert costs.of("NQ").commission_per_side == pytest.approx(2.25 / 20)
+    assert costs.of("ES").tick_size == 0.25
+
+
+def test_costs_and_instruments_together_are_refused(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("strategy: breakout\ninstruments: bundled\ncosts: {bps_per_side: 1}\n")
+    with pytest.raises(ConfigError, match="give `costs` or `instruments`, not both"):
+        load_run(file)
+
+
+def test_a_portfolio_is_part_of_a_run(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("strategy: breakout\nportfolio: {max_positions: 3}\n")
+    assert load_run(file).portfolio.max_positions == 3
+    with pytest.raises(ConfigError, match=r"risk_per_trade must be float <= 0\.2, was 0\.5"):
+        load_run(file, ["portfolio.risk_per_trade=0.5"])

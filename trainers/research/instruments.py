@@ -1,107 +1,16 @@
-"""Every instrument there is: those of a file, and by rule what the file does not name.
+"""Instruments out of a file: the bundled `configs/instruments.yaml`, or one of your own."""
 
-The bundled file is `configs/instruments.yaml`; its head says which symbol is taken for what.
-"""
-
-import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
 
-import msgspec
 import yaml
 
-from engine.instrument import AssetClass, Instrument
+from engine.instrument_book import InstrumentBook, InstrumentFile
 from streams.errors import ConfigError
-from streams.session import session
-from streams.strict import decode_strict, nearest
+from streams.strict import decode_strict
 
 FILE_BYTES_MAX = 1_000_000
-YEN_TICK = 0.01
-STABLE_COINS = ("USD", "USDT", "USDC")
-
-_MONTH = re.compile(r"^(?P<root>[A-Z0-9]{1,4}?)[FGHJKMNQUVXZ](\d{1,2}|\d{4})$")
-_MARKED = re.compile(r"^@?(?P<root>[A-Z0-9]{1,4}?)(=F|[12]!|_CONT)?$")
-
-
-class ClassDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an instrument of a class has where nothing else is said: see `Instrument`."""
-
-    tick_size: float = 0.01
-    point_value: float = 1.0
-    commission_per_side: float = 0.0
-    bps_per_side: float = 0.0
-    slippage_ticks: float = 0.0
-    session: str = "us_equity"
-    lot: float = 1.0
-    margin: float = 1.0
-
-
-class InstrumentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of an instrument file; `symbols` holds the keys of Instrument, and `class`."""
-
-    classes: dict[AssetClass, ClassDefaults] = {}
-    currencies: tuple[str, ...] = ()
-    coins: tuple[str, ...] = ()
-    symbols: dict[str, dict[str, Any]] = {}
-
-
-class InstrumentBook:
-    """Finds the instrument of a symbol. `origin` is named in errors."""
-
-    def __init__(self, file: InstrumentFile, origin: str) -> None:
-        self._file = file
-        self._named = {name: self._decoded(name, origin) for name in file.symbols}
-        for one in self._named.values():
-            session(one.session)
-        for defaults in file.classes.values():
-            session(defaults.session)
-
-    def of(self, symbol: str, session_name: str = "") -> Instrument:
-        """Return the instrument behind a symbol; every symbol has one.
-
-        `session_name`, that of its bars, tells a future from a share of the same name: CL, SI.
-        """
-        plain = symbol.upper().replace("/", "").replace("-", "")
-        named = plain if plain in self._named else self._root_of(symbol.upper())
-        if named is not None and session_name in ("", self._named[named].session):
-            return msgspec.structs.replace(self._named[named], symbol=symbol)
-        base, quote = plain[:3], plain[3:]
-        if base in self._file.currencies and quote in self._file.currencies and base != quote:
-            changes: dict[str, Any] = {"currency": quote}
-            if quote == "JPY":
-                changes["tick_size"] = YEN_TICK
-            return msgspec.structs.replace(self._default(symbol, "fx"), **changes)
-        for coin in self._file.coins:
-            if plain.startswith(coin) and plain.removeprefix(coin) in STABLE_COINS:
-                return self._default(symbol, "crypto")
-        return self._default(symbol, "equity")
-
-    def _root_of(self, symbol: str) -> str | None:
-        """Return the future's root that a contract or a continuous series is named after."""
-        for pattern in (_MARKED, _MONTH):
-            found = pattern.match(symbol)
-            if found and self._is_future(found["root"]) and found["root"] != symbol:
-                return found["root"]
-        return None
-
-    def _is_future(self, name: str) -> bool:
-        return name in self._named and self._named[name].asset_class == "future"
-
-    def _default(self, symbol: str, asset_class: AssetClass) -> Instrument:
-        defaults = self._file.classes.get(asset_class, ClassDefaults())
-        fields = msgspec.structs.asdict(defaults)
-        return Instrument(symbol=symbol, asset_class=asset_class, **fields)
-
-    def _decoded(self, name: str, origin: str) -> Instrument:
-        given = dict(self._file.symbols[name])
-        kind = given.pop("class", "equity")
-        if kind not in get_args(AssetClass):
-            known = nearest(str(kind), get_args(AssetClass))
-            raise ConfigError(f"class was {kind!r} ({origin}: symbols.{name}.class){known}")
-        defaults = msgspec.structs.asdict(self._file.classes.get(kind, ClassDefaults()))
-        tree = {**defaults, **given, "symbol": name, "asset_class": kind}
-        return decode_strict(tree, Instrument, f"{origin}: symbols.{name}")
+BUNDLED = "configs/instruments.yaml"
 
 
 def load_instruments(file: Path | None = None) -> InstrumentBook:
@@ -109,22 +18,24 @@ def load_instruments(file: Path | None = None) -> InstrumentBook:
 
     Raises ConfigError that names the file, the key, the value and what is allowed.
     """
-    if file is None:
-        bundled = resources.files("configs").joinpath("instruments.yaml")
-        return _book(bundled.read_text(encoding="utf-8"), "configs/instruments.yaml")
+    return InstrumentBook(read_instruments(file), str(file or BUNDLED))
+
+
+def read_instruments(file: Path | None = None) -> InstrumentFile:
+    """Return what an instrument file says. Errors as `load_instruments`."""
+    origin = str(file or BUNDLED)
     try:
-        if file.stat().st_size > FILE_BYTES_MAX:
+        if file is None:
+            text = resources.files("configs").joinpath("instruments.yaml").read_text("utf-8")
+        elif file.stat().st_size > FILE_BYTES_MAX:
             raise ConfigError(f"{file} has more than {FILE_BYTES_MAX} bytes: is it instruments?")
-        text = file.read_text(encoding="utf-8")
+        else:
+            text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"instruments {file} cannot be read: {error}") from None
-    return _book(text, str(file))
-
-
-def _book(text: str, origin: str) -> InstrumentBook:
+        raise ConfigError(f"instruments {origin} cannot be read: {error}") from None
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
         detail = " ".join(str(error).split())
         raise ConfigError(f"{origin} is not YAML: {detail}") from None
-    return InstrumentBook(decode_strict(tree, InstrumentFile, origin), origin)
+    return decode_strict(tree, InstrumentFile, origin)
