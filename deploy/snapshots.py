@@ -34,7 +34,7 @@ def basis_of(role: str, settings: RunSettings, state: StateDir) -> str:
     That is its configuration, the code of the online half, its libraries and, for a scorer, whose
     models may speak and which one it starts with.
     """
-    parts: list[object] = [role, settings.strategies, settings.data.session]
+    parts: list[object] = [role, settings.strategies, settings.data.session, settings.context]
     if role == SCORER:
         first = [one.ml.model_path for one in settings.strategies if one.ml.model_path]
         parts.append(sorted(trusted_keys(state, settings)))

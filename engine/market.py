@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bar_book import AS_OF_BARS_MAX, BarBook, NewBars
+from engine.context_book import context_book
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.feature_rows import FeatureRows
 from engine.saved import Saved
 from models.feature_set import FeatureSet
@@ -16,11 +18,19 @@ from streams.session import Session
 
 
 class Market:
-    """A bar book and the feature rows that move with it."""
+    """A bar book and the feature rows that move with it.
 
-    def __init__(self, features: FeatureSet, session: Session) -> None:
+    `context` says what features may know of other symbols.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        session: Session,
+        context: ContextSettings = NO_CONTEXT,
+    ) -> None:
         self._bars = BarBook()
-        self._rows = FeatureRows(features, session)
+        self._rows = FeatureRows(features, session, context_book(context, self._bars.name_of))
 
     @property
     def newest_ts(self) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from engine.answer import Answer
 from engine.answerer import Answerer
 from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, WAITS
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.deployments import SCOPES_MAX, deployed_in
 from engine.desk import DESKS_MAX, Desk
 from engine.market import Market
@@ -51,7 +52,10 @@ from streams.watermark import Watermark
 
 
 class Scorer:
-    """Answers the signals of its strategies, for the symbols that `owns` says are its own."""
+    """Answers the signals of its strategies, for the symbols that `owns` says are its own.
+
+    `context` says what features may know of other symbols.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Scorer:
         features: FeatureSet,
         session: Session,
         owns: Callable[[str], bool] = lambda symbol: True,
+        context: ContextSettings = NO_CONTEXT,
     ) -> None:
         self._strategies = {settings.name: settings for settings in strategies}
         self._vector_names = {
@@ -71,7 +76,7 @@ class Scorer:
         self._owns = owns
         self._features_count = len(features.names)
         self._desks: dict[Lane, Desk] = {}
-        self._market = Market(features, session)
+        self._market = Market(features, session, context)
         self._answerer = Answerer(self._market, features.convergence)
         self._ledger = SignalLedger()
         self._waiting = WaitingRoom()

@@ -7,6 +7,7 @@ that a backtest and a replay give the same signals, answers and outcomes, bit fo
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine.answer import Answer
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.labeller import Labeller
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
@@ -20,7 +21,8 @@ from streams.session import Session
 class Simulation:
     """Strategist, scorer and labeller, joined.
 
-    `deployments` come into force by their `effective_ts`; give them in that order.
+    `deployments` come into force by their `effective_ts`; give them in that order. `context` says
+    what features may know of other symbols.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class Simulation:
         features: FeatureSet,
         session: Session,
         deployments: Sequence[tuple[Deployment, Model | None]] = (),
+        context: ContextSettings = NO_CONTEXT,
     ) -> None:
         self.strategist = Strategist(strategies)
-        self.scorer = Scorer(strategies, features, session)
+        self.scorer = Scorer(strategies, features, session, context=context)
         self.labeller = Labeller(strategies)
         for deployment, model in deployments:
             self.scorer.deploy(deployment, model)
@@ -61,9 +64,10 @@ def simulate(
     features: FeatureSet,
     session: Session,
     deployments: Sequence[tuple[Deployment, Model | None]] = (),
+    context: ContextSettings = NO_CONTEXT,
 ) -> Iterator[Signal | Scored | Outcome]:
     """Run history through the cores; yield signals, answers and outcomes as they are said."""
-    simulation = Simulation(strategies, features, session, deployments)
+    simulation = Simulation(strategies, features, session, deployments, context)
     for instant in instants:
         for event in instant:
             for answer in simulation.step(event):

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from engine.answer import Answer
 from engine.bar_book import AS_OF_BARS_MAX, BarBook, NewBars
+from engine.context_book import context_book
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.feature_rows import FeatureRows
 from engine.saved import Saved
 from engine.settings import StrategySettings
@@ -74,13 +76,16 @@ def load_comparison() -> ModuleType:
 
 
 def auditing(
-    strategies: tuple[StrategySettings, ...], features: FeatureSet, session: Session
+    strategies: tuple[StrategySettings, ...],
+    features: FeatureSet,
+    session: Session,
+    context: ContextSettings = NO_CONTEXT,
 ) -> "Callable[[BarBook], SkewAudit]":
     """Return what makes the audit of `strategies` on somebody's book."""
     digests = {
         one.name: digest_of(vector_names(features.names, one.features)) for one in strategies
     }
-    return lambda book: SkewAudit(book, features, session, digests)
+    return lambda book: SkewAudit(book, features, session, digests, context)
 
 
 class Served(Protocol):
@@ -99,17 +104,23 @@ class Served(Protocol):
 class SkewAudit:
     """Recomputes features by `book`, which belongs to whoever asks, and compares.
 
-    `digests` names, by strategy, the features that this code serves. Signals are counted:
+    `digests` names, by strategy, the features that this code serves; `context` is the scorer's,
+    what features may know of other symbols. Signals are counted:
     `audited` were compared, `unequal` found to differ; `passed_over` came without their bar, too
     late, or were served by other code.
     """
 
     def __init__(
-        self, book: BarBook, features: FeatureSet, session: Session, digests: dict[str, str]
+        self,
+        book: BarBook,
+        features: FeatureSet,
+        session: Session,
+        digests: dict[str, str],
+        context: ContextSettings = NO_CONTEXT,
     ) -> None:
         self._differs = load_comparison().differs
         self._book = book
-        self._rows = FeatureRows(features, session)
+        self._rows = FeatureRows(features, session, context_book(context, book.name_of))
         self._names = features.names
         self._convergence = features.convergence
         self._digests = digests

@@ -108,7 +108,8 @@ class FeatureHistory(NamedTuple):
 
 
 @kernel
-def _log_ratio(numerator: float, denominator: float) -> float:
+def log_ratio(numerator: float, denominator: float) -> float:
+    """Return ln(numerator / denominator), within ±LOG_RATIO_MAX."""
     value: float = np.log(numerator / denominator)
     return min(max(value, -LOG_RATIO_MAX), LOG_RATIO_MAX)
 
@@ -138,7 +139,7 @@ def _measure(history: History, before: Floats, row: Floats) -> tuple[float, floa
     newest = history.end - 1
     high, low, close = history.high[newest], history.low[newest], history.close[newest]
     volume = history.volume[newest]
-    log_range = _log_ratio(high, low)
+    log_range = log_ratio(high, low)
     row[:] = np.nan
     row[CLOSE] = close
     row[SQUARED_LOG_RANGE] = log_range * log_range
@@ -149,7 +150,7 @@ def _measure(history: History, before: Floats, row: Floats) -> tuple[float, floa
         row[TRUE_RANGE] = high - low
         return np.nan, np.nan, high - low
     previous = history.close[newest - 1]
-    log_return = _log_ratio(close, previous)
+    log_return = log_ratio(close, previous)
     square = log_return * log_return
     rise, fall = close > previous, close < previous
     gap = abs(history.open[newest] - previous)

@@ -60,8 +60,8 @@ ROWS = "float64[:, ::1]"
     error_model="numpy",
 )
 def update(states, slot, ts, open_, high, low, close, volume, context, out):
-    if slot < 0 or slot >= len(states) or len(out) != {width}:
-        raise IndexError("slot or out does not fit the feature states")
+    if slot < 0 or slot >= len(states) or len(out) != {width} or len(context) != {context}:
+        raise IndexError("slot, context or out does not fit the feature states")
     state = borrowed(states[slot])
     bars = push(state[:HISTORY_SIZE], ts, open_, high, low, close, volume)
     history = observe(state[HISTORY_SIZE : HISTORY_SIZE + WINDOWS_SIZE], bars)
@@ -112,7 +112,7 @@ class FeatureSet:
         """update(states, slot, ts, open, high, low, close, volume, context, out): one bar.
 
         `states` from `new_states`, `context` float64 (CONTEXT_SIZE,), `out` float32
-        (len(names),), C-contiguous. Raises IndexError if `slot` or `out` does not fit."""
+        (len(names),), C-contiguous. Raises IndexError if one of these does not fit."""
         self._update_places = composed.update_places
 
     def new_states(self, count: int) -> Floats:
@@ -205,5 +205,6 @@ def _composed_source(chosen: tuple[ModuleType, ...]) -> str:
         calls="\n".join(calls),
         values=state,
         width=value,
+        context=CONTEXT_SIZE,
         value_max=VALUE_MAX,
     )

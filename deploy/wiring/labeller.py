@@ -12,12 +12,13 @@ from streams.session import session
 def build(context: RoleContext) -> LabellerRole:
     """Return the role, ready to run."""
     context.require_one_shard()
-    strategies, data = context.settings.strategies, context.settings.data
-    audit = auditing(strategies, load_feature_set(), session(data.session))
+    settings = context.settings
+    strategies, clock = settings.strategies, session(settings.data.session)
+    audit = auditing(strategies, load_feature_set(), clock, settings.context)
     return LabellerRole(
         context.bus,
         Labeller(strategies, waits_for_scorer=True, audit=audit),
         snapshots=snapshot_file(context, ROLE),
-        encoding=context.settings.encoding,
+        encoding=settings.encoding,
         on_ready=context.on_ready,
     )

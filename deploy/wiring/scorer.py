@@ -20,6 +20,7 @@ def build(context: RoleContext) -> ScorerRole:
         load_feature_set(),
         session(settings.data.session),
         context.owns,
+        settings.context,
     )
     start_with_first_models(core, settings, context.state)
     return ScorerRole(

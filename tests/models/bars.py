@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.context import BREADTH, CONTEXT_SIZE, UTC_OFFSET_SECONDS
 from streams.session import session
 
 Floats = NDArray[np.float64]
@@ -27,10 +28,26 @@ def daily_closes(count: int, first: str = "2019-01-02") -> NDArray[np.int64]:
     return session("us_equity").daily_close_ns(days.astype("datetime64[ns]").astype(np.int64))
 
 
+def contexts_at(ts: NDArray[np.int64], name: str = "us_equity") -> Floats:
+    """The clock of a session, and other symbols that do not move: half of them above their mean."""
+    contexts = np.zeros((len(ts), CONTEXT_SIZE))
+    contexts[:, UTC_OFFSET_SECONDS] = session(name).utc_offsets(ts)
+    contexts[:, BREADTH:] = 0.5
+    return contexts
+
+
 def with_time(values: Floats) -> Bars:
     ts = daily_closes(len(values))
-    offsets = session("us_equity").utc_offsets(ts)
-    return Bars(ts, np.ascontiguousarray(values), np.ascontiguousarray(offsets[:, None]))
+    return Bars(ts, np.ascontiguousarray(values), contexts_at(ts))
+
+
+def among_others(bars: Bars) -> Bars:
+    """The same bars beside others that move: as they do on the same bar of any history."""
+    contexts = bars.contexts.copy()
+    for field in range(UTC_OFFSET_SECONDS + 1, CONTEXT_SIZE):
+        contexts[:, field] = np.sin(bars.values[:, 3] * (field + 0.7)) / 50.0
+    contexts[:, BREADTH:] = 0.5 + 20.0 * contexts[:, BREADTH:]
+    return bars._replace(contexts=contexts)
 
 
 def market(seed: int, count: int, volatility: float = 0.02) -> Bars:
@@ -46,7 +63,7 @@ def market(seed: int, count: int, volatility: float = 0.02) -> Bars:
     high = np.maximum(open_, close) * (1.0 + wick * rng.random(count))
     low = np.minimum(open_, close) * (1.0 - wick * rng.random(count))
     volume = np.round(rng.lognormal(10.0, 0.5, count)) * (rng.random(count) > 0.02)
-    return with_time(np.stack([open_, high, low, close, volume], axis=1))
+    return among_others(with_time(np.stack([open_, high, low, close, volume], axis=1)))
 
 
 def flat(count: int, price: float = 101.3, volume: float = 0.0) -> Bars:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from models.context import CONTEXT_FIELDS
 from tests.models.bars import Bars, Floats
 
 Reference = Callable[[Bars], float]
@@ -114,6 +115,26 @@ def rising_volume_share(bars: Bars) -> float:
 def gaps(bars: Bars) -> Floats:
     open_, _, _, close, _ = prices(bars)
     return open_[1:] - close[:-1]
+
+
+def told(bars: Bars, field: str) -> Floats:
+    """What the context said of others, bar by bar."""
+    return bars.contexts[:, CONTEXT_FIELDS.index(field)]
+
+
+def beside(bars: Bars, reference: str) -> float:
+    close = bars.values[:-1, 3]
+    return close[-1] / close[-21] - 1 - told(bars, f"{reference}_own_return_20")[-1]
+
+
+def pairs(bars: Bars) -> Floats:
+    """Own returns of the last 60 completed bars, and the market's: each told one bar later."""
+    return np.stack([log_returns(bars)[-61:-1], told(bars, "market_own_log_return")[-60:]])
+
+
+def beta(bars: Bars) -> float:
+    covariance = np.cov(pairs(bars))
+    return covariance[0, 1] / covariance[1, 1]
 
 
 def local_close(bars: Bars) -> datetime:
@@ -251,3 +272,13 @@ add("day_of_month", lambda b: local_close(b).day)
 add("month", lambda b: local_close(b).month)
 add("is_month_end", is_month_end)
 add("is_month_turn", is_month_turn)
+for field in ("return_1", "return_5", "return_20", "volatility_20", "sma_distance_200"):
+    add(f"market_{field}", lambda b, f=field: told(b, f"market_{f}")[-1])
+for field in ("return_1", "return_5", "return_20"):
+    add(f"sector_{field}", lambda b, f=field: told(b, f"sector_{f}")[-1])
+for field in ("breadth_above_sma_50", "breadth_advancing"):
+    add(field, lambda b, f=field: told(b, f)[-1])
+add("relative_strength_20", lambda b: beside(b, "market"))
+add("relative_strength_sector_20", lambda b: beside(b, "sector"))
+add("market_beta_60", beta)
+add("market_correlation_60", lambda b: np.corrcoef(pairs(b))[0, 1])

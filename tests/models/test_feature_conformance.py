@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from numba.core.runtime import _nrt_python, rtsys
 
 from models import features
+from models.context import CONTEXT_SIZE
 from models.feature_history import WINDOWS_SIZE, observe
 from models.feature_set import VALUE_MAX, families, load_feature_set
 from models.history import HISTORY_SIZE, push
-from tests.models.bars import Bars, flat, market, with_time
+from tests.models.bars import Bars, among_others, flat, market, with_time
 
 FAMILIES = families()
 FEATURES = load_feature_set()
@@ -28,7 +29,7 @@ MARKET = market(7, COUNT)
 WHOLE = FEATURES.compute(*MARKET)
 
 GOLDEN = Path(__file__).with_name("feature_names.txt")
-GOLDEN_DIGEST = "1420bd7e28263ecb3aa96923cd8ed1f45e60b7638e39508a17a6a61ae3b05974"
+GOLDEN_DIGEST = "a92c3208d1a5fa8c059e1309671316fdeda6c576efe7a32638dffa70beac4e2c"
 
 
 def bits(values: np.ndarray) -> np.ndarray:
@@ -163,7 +164,7 @@ def test_the_start_of_history_is_forgotten(family: ModuleType):
     strange = market(8, 150, volatility=0.1).values * [3.0, 3.0, 3.0, 3.0, 1.0]
     bars = market(9, 900)
     short = FEATURES.compute(*bars)
-    long = FEATURES.compute(*with_time(np.concatenate([strange, bars.values])))[150:]
+    long = FEATURES.compute(*among_others(with_time(np.concatenate([strange, bars.values]))))[150:]
     for feature, column in zip(family.FEATURES, columns_of(family), strict=True):
         if name_of(family) == "calendar":
             continue  # another start is another date
@@ -176,6 +177,24 @@ def test_the_start_of_history_is_forgotten(family: ModuleType):
             first = feature.convergence - 1
             scale = np.maximum(np.abs(other[first:]), np.std(other[first:]))
             assert (np.abs(one[first:] - other[first:]) <= 1e-5 * scale).all(), feature.name
+
+
+@pytest.mark.parametrize("name", ["cross_asset", "breadth"])
+def test_what_is_not_known_of_others_is_not_said(name: str):
+    """And not felt: a gap in the context leaves no trace once it has left the windows."""
+    (family,) = (each for each in FAMILIES if name_of(each) == name)
+    gap = MARKET.contexts.copy()
+    gap[100:110, 1:] = np.nan
+    values = FEATURES.compute(MARKET.ts, MARKET.values, gap)
+    own = columns_of(family)
+    assert np.isnan(values[100:110][:, own]).all()
+    for feature, column in zip(family.FEATURES, own, strict=True):
+        after = 110 + (59 if feature.name in ("market_beta_60", "market_correlation_60") else 0)
+        assert np.isnan(values[110:after, column]).all(), feature.name
+        assert (bits(values[after:, column]) == bits(WHOLE[after:, column])).all(), feature.name
+    nothing = np.full_like(gap, np.nan)
+    nothing[:, 0] = gap[:, 0]
+    assert np.isnan(FEATURES.compute(MARKET.ts, MARKET.values, nothing)[:, own]).all()
 
 
 def test_convergence_fits_a_test():
@@ -198,7 +217,7 @@ def test_any_valid_bar_gives_finite_values(seen: int, rows: list, repeats: int):
     wild = np.repeat(np.array(rows), repeats, axis=0)[:500]
     prices = wild[:, :4].copy()
     wild[:, 1], wild[:, 2] = prices.max(axis=1), prices.min(axis=1)
-    bars = with_time(np.concatenate([MARKET.values[:seen], wild]))
+    bars = among_others(with_time(np.concatenate([MARKET.values[:seen], wild])))
     values = FEATURES.compute(*bars)
     numbers = np.arange(1, len(values) + 1)[:, None]
     astray = (np.isfinite(values) != (numbers >= FEATURES.warm_up)).any(axis=0)
@@ -238,7 +257,7 @@ def test_interpreted_families_agree_with_the_compiled_ones():
 
 def test_an_update_allocates_nothing_beyond_its_arguments():
     states, out = FEATURES.new_states(1), np.empty(len(NAMES), dtype=np.float32)
-    context = np.zeros(1)
+    context = np.zeros(CONTEXT_SIZE)
     arguments = (states, 0, 1, 1.0, 2.0, 0.5, 1.5, 10.0, context, out)
     FEATURES.update(*arguments)
     _nrt_python.memsys_enable_stats()
@@ -256,12 +275,14 @@ def test_an_update_allocates_nothing_beyond_its_arguments():
 
 def test_what_does_not_fit_is_refused():
     states, out = FEATURES.new_states(2), np.empty(len(NAMES), dtype=np.float32)
-    bar = (1, 1.0, 2.0, 0.5, 1.5, 10.0, np.zeros(1))
+    bar = (1, 1.0, 2.0, 0.5, 1.5, 10.0, np.zeros(CONTEXT_SIZE))
     for slot in (-1, 2):
-        with pytest.raises(IndexError, match="slot or out does not fit"):
+        with pytest.raises(IndexError, match="slot, context or out does not fit"):
             FEATURES.update(states, slot, *bar, out)
-    with pytest.raises(IndexError, match="slot or out does not fit"):
+    with pytest.raises(IndexError, match="slot, context or out does not fit"):
         FEATURES.update(states, 0, *bar, out[:-1])
+    with pytest.raises(IndexError, match="slot, context or out does not fit"):
+        FEATURES.update(states, 0, *bar[:-1], np.zeros(CONTEXT_SIZE - 1), out)
     with pytest.raises(ValueError, match="must have the shapes"):
         FEATURES.compute(MARKET.ts, MARKET.values[:-1], MARKET.contexts)
     assert not states.any()

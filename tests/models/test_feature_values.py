@@ -10,8 +10,7 @@ from talipp.indicators import BB, EMA, MACD, RSI, Stoch
 from talipp.ohlcv import OHLCV
 
 from models.feature_set import load_feature_set
-from streams.session import session
-from tests.models.bars import Bars, flat, market, with_time
+from tests.models.bars import Bars, contexts_at, flat, market, with_time
 from tests.models.reference_features import REFERENCES
 
 FEATURES = load_feature_set()
@@ -34,6 +33,8 @@ NEUTRAL = {
     "stochastic_d_14": 50.0,
     "downside_share_20": 0.5,
     "up_volume_share_20": 0.5,
+    "breadth_above_sma_50": 0.5,
+    "breadth_advancing": 0.5,
 }
 CALENDAR = {"hour_of_day", "day_of_week", "day_of_month", "month", "is_month_end", "is_month_turn"}
 
@@ -124,7 +125,6 @@ def test_another_library_agrees_once_both_have_converged():
 def test_the_calendar_is_that_of_the_session(name: str, zone: str, local: str, wanted: tuple):
     instant = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone))
     ts = np.array([int(instant.timestamp()) * 1_000_000_000])
-    contexts = session(name).utc_offsets(ts)[:, None]
-    served = FEATURES.compute(*Bars(ts, MARKET.values[:1], contexts))
+    served = FEATURES.compute(*Bars(ts, MARKET.values[:1], contexts_at(ts, name)))
     names = ("hour_of_day", "day_of_week", "day_of_month", "month", "is_month_end", "is_month_turn")
     assert tuple(column(served, each)[0] for each in names) == wanted
