@@ -37,6 +37,7 @@ class SignalMaker:
         self.settings = settings
         self._owns = owns
         self._runner = StrategyRunner(settings)
+        self._run = self._runner.strategy.run
         self._trades = np.zeros(_SLOTS_FIRST, dtype=TRADE)
         self._held = np.zeros(_SLOTS_FIRST, dtype=np.bool_)
         self._homes = np.zeros(_SLOTS_FIRST, dtype=np.int64)
@@ -57,7 +58,7 @@ class SignalMaker:
             self._rows = grown(self._rows, rows)
             self._decisions = grown(self._decisions, rows)
         runner = self._runner
-        made = runner.run(
+        made = self._run(
             runner.states,
             self._trades,
             self._held,

@@ -16,8 +16,8 @@ def is_external(settings: StrategySettings) -> bool:
 class StrategyRunner:
     """The states of one strategy, one slot per symbol, in order of first bar.
 
-    `states` float64 (slots, state size), more rows than symbols; `params` and `run` are those of
-    `engine.strategy`. Raises ConfigError for an unknown kind or parameter.
+    `states` float64 (slots, state size), more rows than symbols; `params` float64, those of
+    `strategy`. Raises ConfigError for an unknown kind or parameter.
     """
 
     def __init__(self, settings: StrategySettings) -> None:
@@ -28,7 +28,7 @@ class StrategyRunner:
         self.max_hold_bars = int(getattr(params, "max_hold_bars"))  # noqa: B009
         self.params = strategy.vector(params)
         self.states = strategy.new_states(_SLOTS_FIRST)
-        self.run = strategy.run
+        self.strategy = strategy
         self._slots: dict[str, int] = {}
         self._symbols = frozenset(settings.symbols)
 

@@ -58,7 +58,7 @@ def gap_of(history: History) -> float:
     last = history.end - 1
     above = history.open[last] - history.high[last - 1]
     below = history.open[last] - history.low[last - 1]
-    return max(above, 0.0) + min(below, 0.0)
+    return float(max(above, 0.0) + min(below, 0.0))
 
 
 @kernel
