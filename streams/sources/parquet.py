@@ -41,13 +41,25 @@ def read_file(found: FoundFile, settings: SourceSettings, params: FileParams) ->
     """Return the bars of one file."""
     file = str(found.path)
     try:
-        header = pl.read_parquet_schema(found.path)
-        columns = columns_of(list(header), file)
-        names = list(header)
-        table = pl.read_parquet(found.path, columns=[names[i] for i in columns.values()])
+        names = list(pl.read_parquet_schema(found.path))
+        wanted = [names[i] for i in columns_of(names, file).values()]
+        table = pl.read_parquet(found.path, columns=wanted)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}") from error
-    table = table.select(pl.col(names[i]).alias(name) for name, i in columns.items())
+    return table_bars(table, names, found, settings, params)
+
+
+def table_bars(
+    table: pl.DataFrame,
+    names: list[str],
+    found: FoundFile,
+    settings: SourceSettings,
+    params: FileParams,
+) -> RawBars:
+    """Return the bars of a table; `names` are all the columns there were. Errors as `raw`."""
+    file = str(found.path)
+    columns = columns_of(table.columns, file)
+    table = table.select(pl.col(table.columns[i]).alias(name) for name, i in columns.items())
     table = table.with_row_index(ROW, offset=1)
     notes: list[str] = []
     numbers = [_number(table, name, file) for name in PRICES]
