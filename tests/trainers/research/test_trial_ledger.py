@@ -1,0 +1,176 @@
+"""Every trial counts once, whoever tries it and whatever happens to him meanwhile."""
+
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from streams.errors import DataError
+from tests.house import ROOT
+from tests.trainers.statistics.curves import curve_of, curve_of_returns
+from trainers.research.trial_ledger import Among, Trial, TrialLedger, symbols_digest_of
+from trainers.statistics.performance import performance_of
+from trainers.statistics.sharpe import deflated_sharpe, probabilistic_sharpe
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    if request.param == "sqlite":
+        return tmp_path / "deep" / "trials.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def ledger(location):
+    with TrialLedger(location) as opened:
+        yield opened
+
+
+def trial(number: int = 0, **changes: object) -> Trial:
+    made = Trial("strategy", "rsi2", "symbols", "data", f"p{number}", "a", 0.01 * number, 1_000)
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_a_trial_counts_once_whoever_repeats_it(ledger):
+    assert ledger.record([trial(1), trial(2), trial(1)]) == 2
+    assert ledger.record([trial(1), trial(2, study="under another name"), trial(3)]) == 1
+    assert ledger.record([]) == 0
+    assert ledger.count() == 3
+
+
+def test_the_first_estimate_of_a_trial_stays(ledger):
+    ledger.record([trial(1, sharpe=0.05)])
+    ledger.record([trial(1, sharpe=5.0)])
+    assert ledger.sharpes().tolist() == [0.05]
+
+
+def test_other_data_symbols_strategies_and_models_are_other_trials(ledger):
+    others = [
+        trial(1, data_digest="newer"),
+        trial(1, symbols_digest=symbols_digest_of(["SPY"])),
+        trial(1, scope="breakout"),
+        trial(1, kind="model"),
+    ]
+    assert ledger.record([trial(1), *others]) == 5
+    assert ledger.count(Among(kind="strategy")) == 4
+    assert ledger.count(Among(scope="breakout")) == 1
+    assert ledger.count(Among(kind="strategy", scope="rsi2", data_digest="data")) == 2
+    assert ledger.count(Among(scope="unheard_of")) == 0
+
+
+def test_a_trial_without_a_sharpe_ratio_counts_and_has_no_part_in_the_variance(ledger):
+    ledger.record([trial(n) for n in range(1, 5)] + [trial(9, sharpe=None)])
+    assert ledger.count() == 5
+    assert ledger.sharpes().tolist() == [0.01, 0.02, 0.03, 0.04]
+    assert ledger.sharpe_variance() == pytest.approx(np.var([0.01, 0.02, 0.03, 0.04], ddof=1))
+
+
+def test_a_result_is_deflated_by_all_that_was_tried_on_its_data(ledger):
+    ledger.record([trial(n, study="one") for n in range(40)])
+    ledger.record([trial(n, study="two") for n in range(40, 60)])
+    ledger.record([trial(n, data_digest="other") for n in range(500)])
+    found = ledger.deflated(0.1, 1_000, skew=-0.5, kurtosis=6.0, among=Among(data_digest="data"))
+    variance = np.var(0.01 * np.arange(60), ddof=1)
+    assert found == pytest.approx(
+        deflated_sharpe(0.1, 1_000, trials=60, variance=variance, skew=-0.5, kurtosis=6.0)
+    )
+
+
+def test_the_first_of_all_trials_is_its_own_and_deflated_by_nothing(ledger):
+    assert ledger.deflated(0.1, 500).probability == probabilistic_sharpe(0.1, 500)
+    assert ledger.sharpe_variance() is None
+
+
+def test_trials_without_any_estimate_deflate_as_worthless_ones(ledger):
+    ledger.record([trial(n, sharpe=None) for n in range(20)])
+    expected = deflated_sharpe(0.1, 500, trials=20, variance=1 / 499)
+    assert ledger.deflated(0.1, 500) == pytest.approx(expected)
+
+
+def test_a_performance_is_deflated_by_its_own_moments(ledger):
+    ledger.record([trial(n) for n in range(10)])
+    returns = np.random.default_rng(1).standard_t(4, 600) * 0.01 + 0.001
+    figures = performance_of(curve_of_returns(returns))
+    moments = {"skew": figures.skew, "kurtosis": figures.kurtosis}
+    sharpe = returns.mean() / returns.std(ddof=1)
+    assert ledger.deflated_performance(figures) == pytest.approx(
+        ledger.deflated(sharpe, 600, **moments)
+    )
+    assert ledger.deflated_performance(performance_of(curve_of(100, 100))) is None
+
+
+def test_what_is_no_number_is_refused_and_takes_all_with_it(ledger):
+    with pytest.raises(DataError, match="must be a finite number, was nan for rsi2: give None"):
+        ledger.record([trial(1), trial(2, sharpe=math.nan)])
+    assert ledger.count() == 0
+
+
+def test_symbols_are_a_set():
+    assert symbols_digest_of(["B", "A", "B"]) == symbols_digest_of(["A", "B"])
+    assert symbols_digest_of(["A,B"]) != symbols_digest_of(["A", "B"])
+
+
+def write_many(location, first: int, waits) -> None:
+    waits.wait()
+    with TrialLedger(location) as ledger:
+        for number in range(30):
+            ledger.record([trial(number), trial(1_000 + first + number)])
+
+
+def test_searches_that_write_at_once_lose_nothing_and_count_nothing_twice(location):
+    context = multiprocessing.get_context("spawn")
+    waits = context.Barrier(3)
+    writers = [
+        context.Process(target=write_many, args=(location, first, waits)) for first in (0, 30, 60)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(PATIENCE_S)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    with TrialLedger(location) as ledger:
+        assert ledger.count() == 30 + 90
+
+
+def test_a_killed_search_loses_no_trial_that_it_was_told_of_and_goes_on(location):
+    program = (
+        "import sys\n"
+        "from tests.trainers.research.test_trial_ledger import *\n"
+        "with TrialLedger(sys.argv[1]) as ledger:\n"
+        "    for number in range(100_000):\n"
+        "        ledger.record([trial(number)])\n"
+        "        print(number, flush=True)\n"
+    )
+    search = subprocess.Popen(
+        [sys.executable, "-c", program, str(location)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert search.stdout is not None
+    told = [int(search.stdout.readline()) for _ in range(25)][-1]
+    os.kill(search.pid, signal.SIGKILL)
+    told = max([told, *map(int, search.stdout.read().split())])
+    search.stdout.close()
+    search.wait(PATIENCE_S)
+    with TrialLedger(location) as ledger:
+        assert told + 1 <= ledger.count() <= told + 2
+        ledger.record([trial(number) for number in range(told + 10)])
+        assert ledger.count() == told + 10
+
+
+def test_a_ledger_that_is_none_is_said_to_be_none(tmp_path: Path):
+    path = tmp_path / "trials.db"
+    path.write_bytes(b"not a database" * 1_000)
+    with pytest.raises(DataError, match=r"trial ledger .*trials\.db cannot be used"):
+        TrialLedger(path)
