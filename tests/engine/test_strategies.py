@@ -1,122 +1,21 @@
-"""Every strategy keeps the contract; the two that come with the house do what they say."""
+"""Strategies are found by name; the first two of the house do what they say, in numbers."""
 
 import importlib
 
 import numpy as np
-import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.strategy import (
-    DECISION_SIZE,
-    Strategy,
     load_strategy,
     sources_of,
-    strategy_names,
 )
 from streams.errors import ConfigError
-from tests.engine.market import random_bars
-from tests.house import ROOT
-
-NAMES = strategy_names()
-SAMPLE = ROOT / "streams" / "data" / "us_stocks_daily.parquet"
-
-
-def columns(bars) -> tuple[np.ndarray, np.ndarray]:
-    ts = np.array([bar.ts for bar in bars], dtype=np.int64)
-    prices = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
-    return ts, np.array(prices)
-
-
-def decisions(strategy: Strategy, ts, prices, params=None) -> np.ndarray:
-    states = strategy.new_states(1)
-    out = np.empty((len(ts), DECISION_SIZE))
-    vector = strategy.vector(strategy.decode_params(params or {}, "params"))
-    slots = np.zeros(len(ts), dtype=np.int64)
-    strategy.update_many(states, slots, ts, np.ascontiguousarray(prices), vector, out)
-    return out
+from tests.engine.strategies.sample_bars import Bars, decisions, read_sample
 
 
 @pytest.fixture(scope="module")
-def sample():
-    table = pl.read_parquet(SAMPLE)
-    found = {}
-    for (symbol,), rows in table.group_by(["symbol"], maintain_order=True):
-        prices = rows.select("open", "high", "low", "close", "volume").to_numpy()
-        found[symbol] = (np.arange(1, len(rows) + 1), prices)
-    return found
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_strategy_says_what_it_does(name):
-    module = importlib.import_module(f"engine.strategies.{name}")
-    text = (module.__doc__ or "").lower()
-    for word in ("entry:", "exit:", "technical score:", "warm-up:", "source:"):
-        assert word in text, f"{name} does not document its {word}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_parameters_have_defaults_and_a_maximum_hold(name):
-    strategy = load_strategy(name)
-    params = strategy.decode_params({}, "params")
-    assert isinstance(params.max_hold_bars, int)
-    assert len(strategy.vector(params)) == len(params.__struct_fields__)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_decisions_are_well_formed(name, sample):
-    strategy = load_strategy(name)
-    entries = 0
-    for ts, prices in sample.values():
-        out = decisions(strategy, ts, prices)
-        assert np.isin(out[:, 0], (-1.0, 0.0, 1.0)).all()
-        assert ((out[:, 1] >= 0.0) & (out[:, 1] <= 1.0)).all()
-        assert np.isin(out[:, 3:5], (0.0, 1.0)).all()
-        made = out[:, 0] != 0.0
-        entries += int(made.sum())
-        close = prices[made, 3]
-        stop = out[made, 2]
-        assert ((out[made, 0] * (close - stop) > 0.0) | np.isnan(stop)).all()
-        assert not out[~made, 1].any()
-    assert entries > 100
-
-
-@pytest.mark.parametrize("name", NAMES)
-@given(cut=st.integers(1, 599), seed=st.integers(0, 9))
-def test_the_future_does_not_reach_a_decision(name, cut, seed):
-    strategy = load_strategy(name)
-    ts, prices = columns(random_bars(count=600, seed=seed))
-    whole = decisions(strategy, ts, prices)
-    assert decisions(strategy, ts[:cut], prices[:cut]).tobytes() == whole[:cut].tobytes()
-    prices[cut:] *= 1e6
-    assert decisions(strategy, ts, prices)[:cut].tobytes() == whole[:cut].tobytes()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_bar_by_bar_and_in_one_run_are_the_same(name):
-    strategy = load_strategy(name)
-    ts, prices = columns(random_bars(count=400))
-    vector = strategy.vector(strategy.decode_params({}, "params"))
-    states = strategy.new_states(3)
-    out = np.empty(DECISION_SIZE)
-    singly = []
-    for at, row in zip(ts.tolist(), prices.tolist(), strict=True):
-        strategy.update(states, 1, at, *row, vector, out)
-        singly.append(out.copy())
-    assert np.array(singly).tobytes() == decisions(strategy, ts, prices).tobytes()
-    assert not states[0].any()
-    assert not states[2].any()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_decisions_are_free_of_scale(name, sample):
-    ts, prices = sample["IBM"]
-    strategy = load_strategy(name)
-    out = decisions(strategy, ts, prices)
-    scaled = decisions(strategy, ts, prices * np.array([2.0, 2.0, 2.0, 2.0, 0.5]))
-    scaled[:, (2, 5)] /= 2.0
-    assert out.tobytes() == scaled.tobytes()
+def sample() -> dict[str, Bars]:
+    return read_sample()
 
 
 def test_the_sample_has_the_entries_that_the_docstrings_state(sample):

@@ -68,6 +68,8 @@ def recursive(values: Floats, bars: int, weight: float) -> Floats:
     out = np.full(len(values), np.nan)
     first = int(np.argmax(~np.isnan(values)))
     seed_at = first + bars - 1
+    if np.isnan(values[first]) or seed_at >= len(values):
+        return out
     out[seed_at] = values[first : seed_at + 1].mean()
     for i in range(seed_at + 1, len(values)):
         out[i] = weight * values[i] + (1.0 - weight) * out[i - 1]
