@@ -210,7 +210,7 @@ def model(key: SigningKey, number: int = 0) -> Artifact:
 def feature_rows(symbol: str) -> np.ndarray:
     """What a model may have been trained on: a symbol's features, once they are warm."""
     bars = history(symbol)
-    contexts = np.zeros((len(bars), CONTEXT_SIZE))
+    contexts = np.full((len(bars), CONTEXT_SIZE), np.nan)
     zone = session("us_equity")
     contexts[:, 0] = [zone.utc_offset_seconds(bar.ts) for bar in bars]
     values = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars]

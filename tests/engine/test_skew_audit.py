@@ -6,13 +6,14 @@ import pytest
 
 from engine.bar_book import BarBook
 from engine.bar_intake import take_bars
+from engine.context_settings import ContextSettings
 from engine.labeller import Labeller
 from engine.scorer import Scorer
 from engine.settings import StrategySettings
 from engine.skew_audit import CLEAN_TO_RECOVER, RTOL, SkewAudit, auditing
 from models.feature_set import load_feature_set
 from models.vector import digest_of, vector_names
-from streams.columns import pack_bars
+from streams.columns import columns_of, pack_bars
 from streams.events import Drift, Reset, Scored
 from streams.session import session
 from tests.engine.market import random_bars, signal_on
@@ -111,6 +112,28 @@ def test_a_difference_is_said_once_and_its_end_as_well():
     assert said[:-1] == [[]] * (CLEAN_TO_RECOVER - 1)
     assert said[-1][0].event.level == "recovered"
     assert audit.unequal == 2
+
+
+def test_the_audit_knows_of_other_symbols_what_the_scorer_knew():
+    lanes = [random_bars(f"S{n:02}", 90, seed=n) for n in range(11)]
+    days = [list(instant) for instant in zip(*lanes, strict=True)]
+    context = ContextSettings(market="S01", breadth=True)
+    scorer = Scorer((ALPHA,), FEATURES, session("us_equity"), context=context)
+    answers = []
+    for day in days:
+        for bar in day:
+            scorer.step(bar)
+        answers += [scorer.step(signal_on(bar, f"{bar.symbol}{bar.ts}"))[0].event for bar in day]
+    for market, is_equal in (("S01", True), ("S02", False)):
+        other = msgspec.structs.replace(context, market=market)
+        book = BarBook()
+        audit = SkewAudit(book, FEATURES, session("us_equity"), {"alpha": DIGEST}, other)
+        audit.take(book.take(columns_of(pack_bars([bar for day in days for bar in day]))))
+        told = [one.event for answer in answers for one in audit.check(answer)]
+        assert audit.audited == len(answers)
+        assert (audit.unequal == 0) == is_equal
+        assert all("market" in event.detail.split(" ")[0] for event in told)
+        assert len(told) == (0 if is_equal else len(lanes))
 
 
 def test_what_cannot_be_compared_is_passed_over():

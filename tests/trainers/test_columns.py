@@ -40,3 +40,16 @@ def test_columns_unknown_in_the_same_rows_are_all_kept():
     x[:8, :10] = np.nan
     x[:4, 10] = np.nan
     assert usable_columns(x).size == 12
+
+
+def test_columns_that_are_never_known_change_nothing_about_the_others():
+    """As the context's are where a run asks for none: models are what they were without them."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(200, 8)).astype(np.float32)
+    x[rng.random(x.shape) < 0.02] = np.nan
+    wide = np.full((200, 22), np.nan, dtype=np.float32)
+    places = np.array([0, 1, 4, 5, 6, 13, 20, 21])
+    wide[:, places] = x
+    kept = usable_columns(x)
+    assert 0 < len(kept) <= 8
+    assert usable_columns(wide).tolist() == places[kept].tolist()
