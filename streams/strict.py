@@ -44,12 +44,12 @@ def decode_strict(value: Any, type_: type[T], path: str) -> T:
         raise ConfigError(_explained(str(error), value, type_, path)) from error
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ": did you mean X? allowed: …" for an unknown `name`."""
+def nearest(name: str, known: Iterable[str], most: int = 1) -> str:
+    """Return ": did you mean X? allowed: …" for an unknown `name`, naming the `most` nearest."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
     listed = ", ".join(names[:NAMES_LISTED_MAX]) + (", …" if len(names) > NAMES_LISTED_MAX else "")
-    hint = f"did you mean {close[0]}? " if close else ""
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
     return f": {hint}allowed: {listed or 'none'}"
 
 
