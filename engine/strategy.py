@@ -25,6 +25,7 @@ A parameter worth searching says where: `extra={"search": (low, high)}` in its `
 """
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -45,6 +46,7 @@ from streams.strict import decode_strict, nearest
 
 ENTRY_SIDE, SCORE, STOP_PRICE, EXIT_LONG, EXIT_SHORT, ATR = range(6)
 DECISION_SIZE = 6
+NEAREST_TOLD_MAX = 3
 
 LENT = ("models.history", "engine.indicators", "engine.virtual_positions")
 """Modules of ours that every composed strategy draws on, beside its own file."""
@@ -114,6 +116,16 @@ class Strategy:
             )
         return self._composed("_indicators", strategy_sources.INDICATORS, "indicators_many")
 
+    @property
+    def documentation(self) -> str:
+        """What its file says of it: the rule, the score, the warm-up, the source."""
+        return inspect.getdoc(self._module) or ""
+
+    def sides(self, params: msgspec.Struct) -> tuple[int, ...]:
+        """Return the sides that it trades with `params`: 1 for long, -1 for short."""
+        longs, shorts = getattr(params, "longs", True), getattr(params, "shorts", False)
+        return tuple(side for side, is_traded in ((1, longs), (-1, shorts)) if is_traded)
+
     def search_space(self) -> dict[str, SearchRange]:
         """Return where its parameters are worth searching, by name, in field order."""
         return search_ranges(self.params_type)
@@ -131,11 +143,15 @@ class Strategy:
         values = [float(getattr(params, name)) for name in params.__struct_fields__]
         return np.array(values, dtype=np.float64)
 
+    @cached_property
+    def _sources(self) -> list[ModuleType]:
+        return sources_of(self._module)
+
     def _composed(self, suffix: str, source: str, function: str) -> Callable[..., Any]:
         composed = load_compiled(
             f"strategy_{self.name}{suffix}",
             source.format(name=self.name),
-            sources_of(self._module),
+            self._sources,
         )
         found: Callable[..., Any] = getattr(composed, function)
         return found
@@ -154,7 +170,8 @@ def load_strategy(name: str) -> Strategy:
     """
     names = strategy_names()
     if name not in names:
-        raise ConfigError(f"strategy kind was {name!r}{nearest(name, (*names, EXTERNAL))}")
+        known = (*names, EXTERNAL)
+        raise ConfigError(f"strategy kind was {name!r}{nearest(name, known, NEAREST_TOLD_MAX)}")
     return Strategy(name, importlib.import_module(f"{strategies.__name__}.{name}"))
 
 
