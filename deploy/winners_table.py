@@ -1,0 +1,72 @@
+"""Winners for people: a table, and one honest line on what the best is worth."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich.table import Table
+
+from engine.strategy import load_strategy
+from trainers.research.winners import Winner
+from trainers.statistics.sharpe import CONFIDENCE
+
+SIGNIFICANT, NO_SKILL = "significant", "no skill"
+
+
+def winners_table(winners: Iterable[Winner], title: str) -> Table:
+    """Return the winners as a table: what they made, and whether that is more than luck."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("symbol", no_wrap=True)
+    table.add_column("parameters", overflow="fold")
+    for heading in ("trades", "Sharpe", "PF", "R", "CAGR", "max DD", "deflated"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for one in winners:
+        metrics = one.metrics
+        table.add_row(
+            str(one.rank),
+            one.strategy,
+            one.symbol,
+            _changed(one),
+            f"{metrics['trades']:.0f}",
+            *(_shown(metrics[name]) for name in ("sharpe_ratio", "profit_factor", "expectancy_r")),
+            *(_shown(metrics[name], ".1%") for name in ("cagr", "max_drawdown")),
+            _shown(one.deflated_sharpe),
+            verdict_of(one),
+        )
+    return table
+
+
+def verdict_of(winner: Winner) -> str:
+    """Return whether luck explains a winner, in words."""
+    deflated = winner.deflated_sharpe
+    return SIGNIFICANT if deflated is not None and deflated >= CONFIDENCE else NO_SKILL
+
+
+def honest_line(winners: Sequence[Winner], trials: int) -> str:
+    """Return what the best of a search is worth, in one line."""
+    known = [one for one in winners if one.deflated_sharpe is not None]
+    if not known:
+        return f"{trials} trials, none of which has a Sharpe ratio to judge"
+    best = max(known, key=lambda one: one.deflated_sharpe or 0.0)
+    said = (
+        "more than luck explains"
+        if verdict_of(best) == SIGNIFICANT
+        else "no skill: the best of so many worthless ones may well look like this"
+    )
+    return (
+        f"{trials} trials: the best, {best.strategy} on {best.symbol}, has a deflated Sharpe ratio "
+        f"of {best.deflated_sharpe:.3f} ({CONFIDENCE} is significant): {said}"
+    )
+
+
+def _changed(winner: Winner) -> str:
+    """The parameters that are not at their defaults."""
+    defaults = msgspec.structs.asdict(load_strategy(winner.strategy).params_type())
+    changed = {k: v for k, v in winner.params.items() if defaults.get(k) != v}
+    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "defaults"
+
+
+def _shown(value: float | None, form: str = ".2f") -> str:
+    return "-" if value is None else format(value, form)

@@ -1,0 +1,71 @@
+"""Whether the best of many runs is more than luck: its Sharpe ratio, deflated by all of them.
+
+Every run of a store is a trial, each symbol alone and all together: whoever picks the best has
+looked at all of them, those that never traded included. The spread of their Sharpe ratios says
+how far the best of as many worthless ones would be expected to stand out.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from trainers.research.sweep_run import Run
+from trainers.statistics.performance import Performance
+from trainers.statistics.sharpe import CONFIDENCE, deflated_sharpe
+
+
+class Skill(NamedTuple):
+    """What a run's Sharpe ratio is worth; `deflated_sharpe` is None where it has none.
+
+    The probability that the true ratio is above `benchmark`, per year, which the best of `trials`
+    worthless runs is expected to show.
+    """
+
+    deflated_sharpe: float | None
+    benchmark: float | None
+    trials: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether luck is no explanation: a probability of .95 or more."""
+        return self.deflated_sharpe is not None and self.deflated_sharpe >= CONFIDENCE
+
+    @property
+    def verdict(self) -> str:
+        """The same in words."""
+        return "significant" if self.is_significant else "no skill"
+
+
+class Trials:
+    """The runs that compete. `counted` says how many there were where more were tried."""
+
+    def __init__(self, runs: Sequence[Run], counted: int = 0) -> None:
+        self.count = max(len(runs), counted, 1)
+        # Per year, so that runs on bars of different intervals can be compared.
+        sharpes = [run.performance.sharpe_ratio for run in runs]
+        known = np.array([one for one in sharpes if one is not None])
+        self._annual_variance = float(np.var(known, ddof=1)) if known.size > 1 else None
+
+    def skill_of(self, run: Run) -> Skill:
+        """Return what is left of a run's Sharpe ratio."""
+        figures = run.performance
+        sharpe = figures.period_sharpe
+        if sharpe is None or figures.skew is None or figures.kurtosis is None:
+            return Skill(None, None, self.count)
+        deflated = deflated_sharpe(
+            sharpe,
+            figures.periods,
+            trials=self.count,
+            variance=self._variance_for(figures),
+            skew=figures.skew,
+            kurtosis=figures.kurtosis,
+        )
+        benchmark = deflated.benchmark * figures.periods_per_year**0.5
+        return Skill(deflated.probability, benchmark, self.count)
+
+    def _variance_for(self, figures: Performance) -> float:
+        """The variance of the Sharpe ratios, per period of `figures`."""
+        if self._annual_variance is None:
+            return 1.0 / max(figures.periods - 1, 1)
+        return self._annual_variance / figures.periods_per_year
