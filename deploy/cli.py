@@ -15,7 +15,21 @@ from typing import Any
 
 import typer
 
-from deploy.commands import backtest, demo, models, replay, run, status, strategies, train, up
+from deploy.bar_notices import BarNotices
+from deploy.commands import (
+    backtest,
+    data,
+    demo,
+    models,
+    replay,
+    run,
+    status,
+    strategies,
+    sweep,
+    train,
+    up,
+    winners,
+)
 from streams.errors import AssayError, BrokerError, ConfigError, DataError
 
 OK, NEGATIVE, USAGE = 0, 1, 2
@@ -41,9 +55,12 @@ for _command in (
     replay.replay,
     backtest.backtest,
     train.train,
+    sweep.sweep,
+    winners.winners,
     status.status,
 ):
     app.command()(_command)
+app.add_typer(data.app, name="data")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(models.app, name="models")
 
@@ -62,6 +79,7 @@ def execute(arguments: list[str]) -> int:
     if not os.environ.get(DEBUG):
         # A command says what went wrong itself; a role sets up a log of its own.
         logging.getLogger().addHandler(logging.NullHandler())
+    BarNotices.listen()
     try:
         # Exit is an exception when commands raise it, a return value when click does.
         result = app(args=arguments, prog_name="assay", standalone_mode=False)

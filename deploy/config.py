@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -31,14 +31,18 @@ from trainers.settings import TrainSettings
 
 BUNDLED = Path(__file__).resolve().parent.parent / "configs"
 FILE_BYTES_MAX = 1_000_000
+PARQUET_SUFFIXES = (".parquet", ".pq")
 BUNDLED_INSTRUMENTS = "bundled"
 INSTRUMENTS_FILE = "instruments.yaml"
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where bars come from: `streams.source.SourceSettings`, its `kind` called `source` here."""
+    """Where bars come from: `streams.source.SourceSettings`, its `kind` called `source` here.
 
-    source: str = "sample"
+    Without a `source`, a `dir` is read as folder, a `path` by its ending, and else the sample.
+    """
+
+    source: str = ""
     dir: str = ""
     path: str = ""
     symbols: tuple[str, ...] = ()
@@ -49,21 +53,38 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: date | None = None
     end: date | None = None
     params: dict[str, Any] = {}
+    validation: Literal["strict", "repair", "drop"] = "strict"
 
     def source_settings(self) -> SourceSettings:
         """Return the same as what a bar source is given."""
         values = msgspec.structs.asdict(self)
-        return SourceSettings(kind=values.pop("source"), **values)
+        kind = values.pop("source") or self._source_of_place()
+        return SourceSettings(kind=kind, **values)
+
+    def _source_of_place(self) -> str:
+        if self.dir:
+            return "folder"
+        if self.path:
+            return "parquet" if Path(self.path).suffix.lower() in PARQUET_SUFFIXES else "csv"
+        return "sample"
 
 
 class CollectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether live signals and their outcomes become training samples, and in which database.
 
-    `db_path` relative: below the state directory.
+    `db_path`: a SQLite file, relative to the state directory, or a PostgreSQL database,
+    `postgresql://user:password@host/database`. The password may be left to the environment
+    (PGPASSWORD) or to `~/.pgpass`; it is never shown.
     """
 
     enabled: bool = True
-    db_path: str = "features.db"
+    db_path: Annotated[str, msgspec.Meta(min_length=1)] = "features.db"
+
+    def __repr__(self) -> str:
+        """Say all but what may hold a password."""
+        scheme, mark, _ = self.db_path.partition("://")
+        shown = f"{scheme}://***" if mark else self.db_path
+        return f"CollectionSettings(enabled={self.enabled}, db_path={shown!r})"
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,5 +123,6 @@ def _read(settings: SourceSettings, *, with_findings: bool) -> tuple[Any, Any]:
         raw = validated.as_raw(source.read(settings, params), settings.kind)
     table, report = validated.validated(raw, settings, with_findings=with_findings)
     if not report.is_clean:
-        logger.warning("%s", report.summary())
+        place = settings.path or settings.dir or settings.kind
+        logger.warning("bars of %s: %s", place, report.summary())
     return table, report

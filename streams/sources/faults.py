@@ -53,7 +53,7 @@ def judged(bars: pl.DataFrame, *, repair: bool) -> Judged:
     again = bars.select(_is_same("symbol") & _is_same("ts")).to_series()
     if again.any():
         bars = _with_repeats(bars)
-        repeated = bars[KIND].is_in(["duplicate", "conflict"])
+        repeated = bars[KIND].is_in(["duplicate", "conflict"]).fill_null(value=False)
         faulty.append(bars.filter(repeated))
         bars = bars.filter(~repeated)
     mended = bars.filter(pl.col(KIND).is_not_null())

@@ -13,6 +13,7 @@ from streams.sources.table import BarTable, sealed, selected
 from streams.sources.validation_report import (
     EXAMPLES_PER_KIND_MAX,
     FAULTS,
+    FINDINGS,
     BarExample,
     SymbolCheck,
     ValidationReport,
@@ -135,7 +136,9 @@ def _by_symbol(
 
 def _counts(found: pl.DataFrame) -> dict[str | None, dict[str, int]]:
     counts: dict[str | None, dict[str, int]] = {}
-    for name, kind, count in found.group_by("symbol", KIND).len().sort("symbol", KIND).iter_rows():
+    order = {kind: i for i, kind in enumerate((*FAULTS, *FINDINGS))}
+    rows = sorted(found.group_by("symbol", KIND).len().rows(), key=lambda row: order[row[1]])
+    for name, kind, count in rows:
         counts.setdefault(name, {})[kind] = count
     return counts
 

@@ -12,6 +12,7 @@ conflict     the same instant again, with other values
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -91,18 +92,21 @@ class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every bar can be used as it stands: strict accepts them."""
         return not (self.repaired or self.dropped)
 
+    def as_document(self) -> dict[str, Any]:
+        """Return the report with its sums, ready for JSON."""
+        sums = {"faults": self.faults, "findings": self.findings, "is_clean": self.is_clean}
+        return msgspec.structs.asdict(self) | sums
+
     def summary(self) -> str:
         """Return one line: how many bars were kept, repaired and dropped, and why."""
-        left_out = "refused" if self.validation == "strict" else "dropped"
-        parts = [f"{self.bars:,} of {self.bars_read:,} bars are good"]
-        if not self.is_clean:
-            why = ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items())
-            kept = f"{self.repaired:,} repaired, " if self.validation == "repair" else ""
-            parts = [
-                f"{self.bars:,} of {self.bars_read:,} bars kept",
-                f"{kept}{self.dropped:,} {left_out} ({why})",
-            ]
-        return ", ".join(parts)
+        if self.is_clean:
+            return f"every one of {self.bars:,} bars can be used"
+        why = ", ".join(f"{kind} ×{count:,}" for kind, count in self.faults.items())
+        if self.validation == "strict":
+            return f"{self.dropped:,} of {self.bars_read:,} bars cannot be used ({why})"
+        kept = f"{self.bars:,} of {self.bars_read:,} bars kept"
+        repaired = f", {self.repaired:,} of them repaired" if self.repaired else ""
+        return f"{kept}{repaired}, {self.dropped:,} dropped ({why})"
 
     def describe(self) -> str:
         """Return the report in lines: the summary, then counts and first examples by kind."""
