@@ -1,11 +1,13 @@
 """Strategies are found by name; the first two of the house do what they say, in numbers."""
 
 import importlib
+import types
 
 import numpy as np
 import pytest
 
 from engine.strategy import (
+    Strategy,
     load_strategy,
     sources_of,
 )
@@ -115,11 +117,52 @@ def test_an_unknown_strategy_names_the_nearest():
             r"trend_ma 0 \(no trend filter\) or 2 to 250, was",
         ),
         ("rsi2_mean_reversion", {"trend_ma": 251}, "trend_ma must be int <= 250, was 251"),
+        ("gap_fade", {"trend_ma": 1}, r"trend_ma 0 \(no trend filter\) or 2 to 250, was"),
+        (
+            "moving_average_cross",
+            {"fast_ma": 100},
+            r"must be given with fast_ma below slow_ma \(they were 100 and 100\), was \{'fast_ma'",
+        ),
+        ("macd_trend", {"slow": 12}, r"given with fast below slow \(they were 12 and 12\)"),
+        ("donchian_trend", {"exit_bars": 60}, r"exit_bars below entry_bars \(they were 60 and 55"),
+        ("momentum_rank", {"lookback_bars": 20}, r"skip_bars below lookback_bars \(they were 21"),
+        (
+            "keltner_breakout",
+            {"longs": False, "shorts": False},
+            r"given with longs or shorts \(or both\) true: it would never signal, was",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named(name, values, text):
     with pytest.raises(ConfigError, match=text):
         load_strategy(name).decode_params(values, "run.yaml: strategies.x.params")
+
+
+def test_nothing_is_compiled_before_somebody_asks():
+    strategy = Strategy("breakout", importlib.import_module("engine.strategies.breakout"))
+    composed = ("update", "update_many", "run", "indicators_many")
+    assert not set(composed) & set(vars(strategy))
+    assert strategy.run is strategy.run
+    assert set(composed) & set(vars(strategy)) == {"run"}
+
+
+def test_a_strategy_without_indicators_says_so():
+    bare = types.SimpleNamespace(Params=load_strategy("breakout").params_type, STATE_SIZE=0)
+    strategy = Strategy("bare", bare)
+    assert strategy.indicator_names == ()
+    with pytest.raises(ConfigError, match="strategy bare has no indicators: give its file INDIC"):
+        strategy.indicators_many  # noqa: B018
+
+
+def test_the_sides_follow_from_the_parameters():
+    breakout, cross = load_strategy("breakout"), load_strategy("moving_average_cross")
+    for strategy, values, sides in (
+        (breakout, {}, (1,)),
+        (breakout, {"shorts": True}, (1, -1)),
+        (cross, {}, (1, -1)),
+        (cross, {"longs": False}, (-1,)),
+    ):
+        assert strategy.sides(strategy.decode_params(values, "params")) == sides
 
 
 def test_a_composed_kernel_draws_on_every_file_it_is_made_of():
