@@ -13,7 +13,9 @@ class Feature:
     `warm_up` is the number of bars (the current one included) before which the value is NaN.
     `convergence` is the number of bars after which it no longer depends on where the history
     began, to a relative tolerance of 1e-5: equal to `warm_up` for window features, longer for
-    recursive ones. After warm-up a value is finite for every valid bar.
+    recursive ones. After warm-up a value is finite for every valid bar; one that is told of other
+    symbols is NaN where the context has none. Its bars are the symbol's own too: as many as the
+    others' windows span, so that a history that begins later says the same from there on.
     """
 
     name: str

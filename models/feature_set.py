@@ -10,7 +10,8 @@ A family is one file under `models/features/`, found by its name:
 
 `step` sees one bar at a time through `history` (`models.feature_history`) and `context`
 (`models.context`), and writes one float64 per feature: NaN before the feature's warm-up, finite
-from then on, whatever valid bar comes. Families come in the order of their file names.
+from then on, whatever valid bar comes, unless it needs what the context does not have. Families
+come in the order of their file names.
 
 State of a symbol: float64 (state_size,): its bars, the shared windows, each family's own, and the
 values of its last bar. All zeros is "no bar seen".
