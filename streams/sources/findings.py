@@ -1,9 +1,9 @@
 """Findings: what is strange about bars and may be true. They are told of and never dropped.
 
 An outlier is a bar whose return (log, close to close) lies further from its symbol's median than
-OUTLIER_DEVIATIONS robust standard deviations (1.4826 times the median absolute deviation; within
-a session and from one to the next apart). Source: Rousseeuw & Croux (1993), "Alternatives to the
-Median Absolute Deviation".
+OUTLIER_DEVIATIONS robust standard deviations: 1.4826 times the median absolute deviation or, where
+that is 0 as most returns are the same, 1.2533 times the mean one; within a session and from one to
+the next apart. Source: Iglewicz & Hoaglin (1993), "How to Detect and Handle Outliers".
 """
 
 import polars as pl
@@ -19,7 +19,8 @@ OUTLIER_RETURNS_MIN = 30
 # A bar and the one before it may well be alike; three in a row are a feed that stands still.
 STALE_BARS_MIN = 3
 
-_NORMAL_PER_MAD = 1.4826
+_NORMAL_PER_MEDIAN = 1.4826
+_NORMAL_PER_MEAN = 1.2533
 _COLUMNS = (FILE, ROW, "symbol", "ts", "kind", "what")
 
 
@@ -57,7 +58,9 @@ def _outliers(bars: pl.DataFrame) -> pl.DataFrame:
     bars = bars.with_columns((pl.col("close") / close_before).log().alias("return"))
     distance = (pl.col("return") - pl.col("return").median().over(group)).abs()
     bars = bars.with_columns(distance.alias("distance"))
-    deviation = _NORMAL_PER_MAD * pl.col("distance").median().over(group)
+    median = _NORMAL_PER_MEDIAN * pl.col("distance").median().over(group)
+    mean = _NORMAL_PER_MEAN * pl.col("distance").mean().over(group)
+    deviation = pl.when(median > 0.0).then(median).otherwise(mean)
     bars = bars.with_columns(
         deviation.alias("deviation"), pl.col("return").count().over(group).alias("returns")
     )

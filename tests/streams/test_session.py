@@ -105,3 +105,35 @@ def test_a_label_that_is_not_a_date_is_refused():
 
 def test_no_dates_give_no_closes():
     assert session("us_equity").daily_close_ns(np.array([], dtype=np.int64)).tolist() == []
+
+
+def dates_of(name: str, *instants: str, is_close: bool) -> list[str]:
+    found = session(name).session_date_ns(np.array(utc(*instants)), is_close=is_close)
+    return [str(date) for date in found.astype("datetime64[ns]").astype("datetime64[D]")]
+
+
+@pytest.mark.parametrize("name", ["futures", "fx"])
+def test_around_the_clock_the_next_session_begins_at_the_close(name: str):
+    # Friday 17:00 in New York, then Sunday 18:00.
+    end, evening = "2024-01-05 22:00", "2024-01-07 23:00"
+    assert dates_of(name, end, evening, is_close=True) == ["2024-01-05", "2024-01-08"]
+    assert dates_of(name, end, evening, is_close=False) == ["2024-01-06", "2024-01-08"]
+
+
+def test_an_equity_session_is_the_day_in_new_york():
+    early, late = "2024-07-05 09:00", "2024-07-06 00:00"
+    assert dates_of("us_equity", early, late, is_close=True) == ["2024-07-05"] * 2
+
+
+def test_a_crypto_session_is_the_day_in_utc():
+    midnight = "2024-07-05 00:00"
+    assert dates_of("crypto", midnight, is_close=True) == ["2024-07-04"]
+    assert dates_of("crypto", midnight, is_close=False) == ["2024-07-05"]
+
+
+@given(st.integers(1, 47_000), st.sampled_from(session_names()))
+def test_a_daily_close_lies_in_its_session(day: int, name: str):
+    label_ns = np.array([day * 86_400 * 10**9])
+    market = session(name)
+    closes = market.daily_close_ns(label_ns)
+    assert market.session_date_ns(closes, is_close=True).tolist() == label_ns.tolist()
