@@ -34,7 +34,7 @@ def raw_bars(
     `texts` holds, for each column that was read from text, that text. A file in descending order
     of time is turned round.
     """
-    unread = [_unread(bars, column, text) for column, text in texts.items()]
+    unread = [_unread(bars, name, text) for name, text in texts.items() if bars[name].null_count()]
     if _is_newest_first(bars):
         bars = bars.reverse()
         notes = [*notes, f"{file} has its newest bar first: read backwards"]

@@ -32,7 +32,8 @@ _NS_PER_EPOCH_UNIT = ((11, 1_000_000_000), (14, 1_000_000), (17, 1_000), (20, 1)
 # Interactive Brokers writes UTC so.
 _DASHED = r"^(\d{8})-(\d{2}:\d{2}:\d{2})$"
 # By the length of a stamp: what is written the same in every row is read at once.
-_USUAL = {8: ("%Y%m%d",), 10: ("%Y-%m-%d",), 16: ("%Y-%m-%d %H:%M",), 19: ("%Y-%m-%d %H:%M:%S",)}
+_USUAL = {8: "%Y%m%d", 10: "%Y-%m-%d", 16: "%Y-%m-%d %H:%M", 19: "%Y-%m-%d %H:%M:%S"}
+_SLASHED = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 _MONTHS = {name.lower(): f"{i:02}" for i, name in enumerate(calendar.month_abbr) if name}
 # As POSIX has it: 69 to 99 are of the last century.
 _FIRST_SHORT_YEAR = 69
@@ -53,7 +54,7 @@ def parse_stamps(
     Raises DataError that names `file` for dates of which nobody can say the order.
     """
     text = text.str.strip_chars()
-    usual = _usual(text)
+    usual = _usual(text, date_order)
     if usual is not None:
         return (
             (usual.dt.truncate("1d") if is_label else zoned(usual, timezone))
@@ -63,10 +64,9 @@ def parse_stamps(
     if text.drop_nulls().head(1).str.contains(_EPOCH).any():
         return _since_1970(text).alias("ts")
     written = _written(text.str.replace(_DASHED, "$1 $2 UTC"), date_order, file)
-    since_1970 = _since_1970(text)
     if is_label:
         labels = written["at"].dt.truncate("1d").cast(pl.Int64)
-        return labels.fill_null(since_1970).alias("ts")
+        return labels.fill_null(_since_1970(text)).alias("ts")
     fixed = written["at"].cast(pl.Int64) - written["offset_ns"]
     local = zoned(written["at"], timezone)
     names = written["zone_name"].drop_nulls().unique().to_list()
@@ -77,7 +77,7 @@ def parse_stamps(
             if _is_zone(name):
                 there = zoned(written["at"], name)
                 local = local.zip_with(written["zone_name"].ne_missing(name), there)
-    return fixed.fill_null(local).fill_null(since_1970).alias("ts")
+    return fixed.fill_null(local).fill_null(_since_1970(text)).alias("ts")
 
 
 def zoned(local: pl.Series, timezone: str) -> pl.Series:
@@ -102,17 +102,25 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _usual(text: pl.Series) -> pl.Series | None:
+def _usual(text: pl.Series, date_order: str) -> pl.Series | None:
     """Return the clock of a column that is written in one usual form throughout, else None."""
     lengths = text.str.len_bytes()
     shortest, longest = lengths.min(), lengths.max()
     if shortest is None or shortest != longest or shortest not in _USUAL:
         return None
-    for form in _USUAL[int(str(shortest))]:
-        at = text.str.to_datetime(form, time_unit="ns", strict=False)
-        if at.null_count() == text.null_count():
-            return at
-    return None
+    form = _USUAL[int(str(shortest))]
+    if not text.drop_nulls().head(1).str.contains("/", literal=True).any():
+        return _whole(text, form)
+    orders = (date_order,) if date_order != "auto" else tuple(_SLASHED)
+    read = [_whole(text, form.replace("%Y-%m-%d", _SLASHED[order])) for order in orders]
+    found = [at for at in read if at is not None]
+    # Dates that can be read in both orders are in doubt.
+    return found[0] if len(found) == 1 else None
+
+
+def _whole(text: pl.Series, form: str) -> pl.Series | None:
+    at = text.str.to_datetime(form, time_unit="ns", strict=False)
+    return at if at.null_count() == text.null_count() else None
 
 
 def _written(text: pl.Series, date_order: str, file: str) -> pl.DataFrame:
