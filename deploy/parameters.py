@@ -44,7 +44,7 @@ def words_of(value: Any) -> str:
     """
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def search_in_words(search: dict[str, Any] | None) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import typer.main
 
+from engine import strategies
+from engine.strategy import DECISION_SIZE, load_strategy
 from models.history import HISTORY_SIZE, push
 from tests import file_map
 from tests.documents import DOCUMENTS, Block, blocks, code_spans, command_lines, links
@@ -101,13 +103,40 @@ def test_python_blocks_compile(block: Block):
 
 
 def test_the_feature_family_of_the_guide_computes_what_it_says():
-    [guide] = [block for block in blocks("python") if block.document == "CONTRIBUTING.md"]
-    family: dict = {}
-    exec(guide.body, family)
+    family = guide_to("FEATURES")
     history, out = history_of(high=12.0, low=9.0, close=10.0), np.zeros(1)
     family["step"](np.zeros(family["STATE_SIZE"]), history, np.zeros(1), out)
     assert out.tolist() == [0.3]
     assert len(family["FEATURES"]) == 1
+
+
+def test_the_strategy_of_the_guide_decides_what_it_says(tmp_path: Path, monkeypatch):
+    name = "lower_close_for_tests"
+    (tmp_path / f"{name}.py").write_text(guide_to("INDICATORS")["source"])
+    monkeypatch.setattr(strategies, "__path__", [*strategies.__path__, str(tmp_path)])
+    strategy = load_strategy(name)
+    bars = np.array([(c, c + 1.0, c - 1.0, c, 1.0) for c in (100.0, 98.0, 99.0)])
+    decided, measured = np.empty((3, DECISION_SIZE)), np.empty((3, 1))
+    params = strategy.vector(strategy.decode_params({"hard_stop_atr_mult": 2.0}, name))
+    strategy.indicators_many(
+        strategy.new_states(1), np.zeros(3, int), np.arange(3), bars, params, decided, measured
+    )
+    # True ranges of 2 and 3: an ATR of 2.5.
+    assert decided[1, :5].tolist() == [1.0, 2.0 / 4.5, 93.0, 0.0, 0.0]
+    assert decided[[0, 2], 0].tolist() == [0.0, 0.0]
+    assert decided[:, 3].tolist() == [0.0, 0.0, 1.0]
+    assert np.isnan(measured[0, 0])
+    assert measured[1:, 0].tolist() == [-2.0, 1.0]
+    assert set(strategy.search_space()) == {"hard_stop_atr_mult"}
+
+
+def guide_to(constant: str) -> dict:
+    """What the example of CONTRIBUTING.md that has this constant defines, and its source."""
+    guides = [block.body for block in blocks("python") if block.document == "CONTRIBUTING.md"]
+    [source] = [body for body in guides if f"\n{constant} = " in body]
+    found: dict = {"source": source}
+    exec(source, found)
+    return found
 
 
 def history_of(*, high: float, low: float, close: float):
