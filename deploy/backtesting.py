@@ -11,9 +11,10 @@ from engine.simulation import Simulation
 from models.feature_set import load_feature_set
 from streams.events import Outcome, Scored, Signal
 from streams.session import session
-from trainers.backtest_samples import register_vectors
+from trainers.backtest_samples import register_run
 from trainers.collector import Collector
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
+from trainers.database.provenance import DataSet
 
 Said = Signal | Scored | Outcome
 
@@ -29,7 +30,7 @@ def backtest(
     The models of `ml.model_path` score from the first signal on.
     """
     features, clock = load_feature_set(), session(settings.data.session)
-    simulation = Simulation(settings.strategies, features, clock)
+    simulation = Simulation(settings.strategies, features, clock, context=settings.context)
     start_with_first_models(simulation.scorer, settings, state)
     for instant in instants:
         for event in instant:
@@ -43,16 +44,16 @@ def collect(
     settings: RunSettings,
     state: StateDir,
     tally: Tally | None = None,
+    data: DataSet | None = None,
 ) -> int:
     """Run history into the feature database; return how many samples are new there.
 
-    `tally`, when given, counts what is said.
+    `tally`, when given, counts what is said; `data` says what the history was.
     """
-    path = state.database(settings.ml_data_collection.db_path)
-    with FeatureDatabase(path) as database:
-        register_vectors(database, settings.strategies, load_feature_set())
-        collector = Collector(database)
-        before = sum(database.count(strategy.name) for strategy in settings.strategies)
+    location = state.database(settings.ml_data_collection.db_path)
+    with FeatureDatabase(location) as database:
+        names = load_feature_set().names
+        collector = Collector(database, register_run(database, settings.strategies, names, data))
 
         def hear(event: Said) -> None:
             collector.take(event)
@@ -61,4 +62,4 @@ def collect(
 
         backtest(instants, settings, state, hear)
         collector.flush()
-        return sum(database.count(strategy.name) for strategy in settings.strategies) - before
+        return collector.added

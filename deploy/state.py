@@ -56,9 +56,9 @@ class StateDir:
         """One log file per role."""
         return self.root / "logs"
 
-    def database(self, db_path: str) -> Path:
-        """Return the feature database; a relative path is below the root."""
-        return self.root / db_path
+    def database(self, db_path: str) -> str | Path:
+        """Return the feature database: a URL as it is; a relative path is below the root."""
+        return db_path if "://" in db_path else self.root / db_path
 
     def make(self) -> None:
         """Create the directory and its folders, for this user only."""

@@ -22,7 +22,8 @@ from streams.clock import SystemClock
 from streams.errors import BusError
 from streams.events import Deployment, Retrain
 from streams.intake import event_of
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
+from trainers.database.provenance import params_digest_of
 from trainers.training import train_candidate
 
 DISTRIBUTION = "assay-signals"
@@ -66,7 +67,8 @@ def _train_one(
     database: FeatureDatabase,
 ) -> Trained:
     names = vector_names(load_feature_set().names, strategy.features)
-    samples = database.read(strategy.name, names)
+    preferred = params_digest_of(strategy)
+    samples = database.read(strategy.name, names, preferred_digest=preferred)
     ts = int(samples.exit_ts.max()) if len(samples) else 0
     request = Retrain("offline", strategy.name, None, "initial", 0, "assay train", ts)
     filters = strategy.ml.prediction_mode == "filter"

@@ -10,36 +10,46 @@ from models.vector import vector_names
 from streams.events import Bar, Signal
 from streams.session import Session
 from trainers.collector import Collector
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
+from trainers.database.provenance import DataSet, Provenance, code_version
 
 
-def register_vectors(
-    database: FeatureDatabase, strategies: Iterable[StrategySettings], features: FeatureSet
-) -> None:
-    """Remember the names of the vectors that are served for `strategies`."""
+def register_run(
+    database: FeatureDatabase,
+    strategies: Iterable[StrategySettings],
+    feature_names: Sequence[str],
+    data: DataSet | None = None,
+) -> Provenance:
+    """Describe what a run's samples hold and come from; return it for the collector.
+
+    `feature_names` are the market features that are served. Without `data` the bars come off the
+    stream.
+    """
+    params = {}
     for settings in strategies:
-        database.register_names(vector_names(features.names, settings.features))
+        database.register_names(vector_names(feature_names, settings.features))
+        params[settings.name] = database.register_params(settings)
+    data_digest = "" if data is None else database.register_data(data)
+    return Provenance(params, data_digest, code_version())
 
 
 def collect_samples(
-    path: Path,
+    location: str | Path,
     instants: Iterable[Sequence[Bar | Signal]],
     strategies: tuple[StrategySettings, ...],
     features: FeatureSet,
     session: Session,
     *,
-    params_digest: str = "",
-    data_digest: str = "",
+    data: DataSet | None = None,
 ) -> int:
     """Run `instants` through strategist, scorer and labeller; return how many samples are new.
 
-    Running the same history again adds nothing.
+    Running the same history again adds nothing, a longer one what it adds.
     """
-    with FeatureDatabase(path) as database:
-        register_vectors(database, strategies, features)
-        collector = Collector(database, params_digest=params_digest, data_digest=data_digest)
-        before = sum(database.count(settings.name) for settings in strategies)
+    with FeatureDatabase(location) as database:
+        provenance = register_run(database, strategies, features.names, data)
+        collector = Collector(database, provenance)
         for event in simulate(instants, strategies, features, session):
             collector.take(event)
         collector.flush()
-        return sum(database.count(settings.name) for settings in strategies) - before
+        return collector.added

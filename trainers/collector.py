@@ -3,8 +3,9 @@
 from typing import Any
 
 from streams.events import Event, Outcome, Scored
-from trainers.feature_database import FeatureDatabase
-from trainers.sample import Sample, is_sound, sample_of
+from trainers.database.feature_database import FeatureDatabase
+from trainers.database.provenance import Provenance
+from trainers.sample import UNTOLD, Sample, is_sound, sample_of
 
 PENDING_MAX = 200_000
 LABELLED_MAX = 20_000
@@ -19,16 +20,26 @@ class Collector:
     At most PENDING_MAX of each wait for the other; beyond that the oldest is given up and
     counted in `lost`. Answers whose virtual outcome is known are kept a while longer, for the
     engine's own trade may close later. A signal answered without a vector makes no sample; an
-    outcome that nothing could be learned from is counted in `lost`.
+    outcome that nothing could be learned from is counted in `lost`, samples that were new in
+    `added`.
+
+    `is_rereading`: events may be from before the parameters were what they are now, as those of a
+    stream that is read from its beginning. A sample that stands there bit for bit under other
+    parameters is then not new.
     """
 
     def __init__(
-        self, database: FeatureDatabase, *, params_digest: str = "", data_digest: str = ""
+        self,
+        database: FeatureDatabase,
+        provenance: Provenance = UNTOLD,
+        *,
+        is_rereading: bool = False,
     ) -> None:
         self.lost = 0
+        self.added = 0
         self._database = database
-        self._params_digest = params_digest
-        self._data_digest = data_digest
+        self._provenance = provenance
+        self._is_rereading = is_rereading
         self._answers: dict[Key, Scored] = {}
         self._labelled: dict[Key, Scored] = {}
         self._outcomes: dict[Key, list[Outcome]] = {}
@@ -43,8 +54,10 @@ class Collector:
 
     def flush(self) -> int:
         """Write what is joined; return how many samples were new."""
-        added = self._database.add(self._batch)
+        add = self._database.add_unseen if self._is_rereading else self._database.add
+        added = add(self._batch)
         self._batch.clear()
+        self.added += added
         return added
 
     def _take_answer(self, answer: Scored) -> None:
@@ -69,9 +82,7 @@ class Collector:
         if outcome.virtual and self._answers.pop(key, None) is not None:
             self._labelled[key] = answer
             _drop_oldest(self._labelled, LABELLED_MAX)
-        sample = sample_of(
-            answer, outcome, params_digest=self._params_digest, data_digest=self._data_digest
-        )
+        sample = sample_of(answer, outcome, self._provenance)
         if not is_sound(sample):
             self.lost += 1
             return

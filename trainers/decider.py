@@ -15,6 +15,8 @@ from models.signing import SigningKey
 from streams.bus import Bus
 from streams.errors import ModelError, ModelRefused
 from streams.events import Deployment, Policy, Retrain
+from trainers.database.location import absolute
+from trainers.database.provenance import params_digest_of
 from trainers.dataset import DAY_NS
 from trainers.incumbent import Incumbent, incumbent_of
 from trainers.job import FAILED
@@ -51,7 +53,7 @@ class Decider:
         names: Mapping[str, tuple[str, ...]],
         *,
         settings: TrainSettings,
-        database_path: Path,
+        database_path: str | Path,
         folder: Path,
         signer: SigningKey,
         trusted_keys: tuple[str, ...],
@@ -109,7 +111,7 @@ class Decider:
     def _job(self, request: Retrain, cutoff_ts: int, has_champion: bool) -> JobRequest:
         ml = self._strategies[request.strategy].ml
         return JobRequest(
-            database=str(self._database_path.resolve()),
+            database=absolute(self._database_path),
             names=self._names[request.strategy],
             retrain=request,
             cutoff_ts=cutoff_ts,
@@ -117,6 +119,7 @@ class Decider:
             threshold=ml.confidence_threshold if ml.prediction_mode == "filter" else None,
             has_champion=has_champion,
             trusted_keys=self._trusted_keys,
+            params_digest=params_digest_of(self._strategies[request.strategy]),
         )
 
     def _sealed(self, folder: Path, request: Retrain) -> Artifact:

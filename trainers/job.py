@@ -15,7 +15,7 @@ from models.artifact import Artifact
 from models.onnx_session import load_model
 from streams.errors import AssayError, ModelRefused
 from trainers.champion import ServedChampion
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
 from trainers.job_files import (
     CARD_FILE,
     CHAMPION_FILE,
@@ -36,12 +36,13 @@ def run_job(folder: Path) -> JobResult:
     """Do what the request in `folder` asks, write the result there, and return it."""
     request = read_request(folder)
     champion, refused = _champion(folder, request)
-    with FeatureDatabase(Path(request.database)) as database:
+    with FeatureDatabase(request.database) as database:
         samples = database.read(
             request.retrain.strategy,
             request.names,
             symbol=request.retrain.symbol,
             known_by_ts=request.cutoff_ts,
+            preferred_digest=request.params_digest,
         )
     candidate = train_candidate(
         samples,

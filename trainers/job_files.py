@@ -23,6 +23,8 @@ class JobRequest(msgspec.Struct, frozen=True):
 
     `threshold` is the probability from which the strategy accepts, None where it accepts all.
     A champion lies beside the request as CHAMPION_FILE, signed by one of `trusted_keys`.
+    `database` is a path, or a URL with its password: the file is its owner's alone.
+    `params_digest` names the parameters whose samples go before those of others.
     """
 
     database: str
@@ -33,6 +35,7 @@ class JobRequest(msgspec.Struct, frozen=True):
     threshold: float | None
     has_champion: bool
     trusted_keys: tuple[str, ...]
+    params_digest: str = ""
 
 
 class JobResult(msgspec.Struct, frozen=True):

@@ -5,16 +5,19 @@ import math
 import msgspec
 
 from streams.events import Outcome, Scored
+from trainers.database.provenance import Provenance
 
 TS_MAX = 2**63 - 1
 VIRTUAL, REAL = "virtual", "real"
+UNTOLD = Provenance()
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """What was served for a signal and what became of it.
 
-    `vector` is float32 little-endian in the order that `features_digest` names. `params_digest`
-    and `data_digest` say which parameters and which bars it comes from, where that is known.
+    `vector` is float32 little-endian in the order that `features_digest` names. `params_digest`,
+    `data_digest` and `code_version` say which parameters, bars and code it comes from, where that
+    is known: see `trainers/database/provenance.py`.
     """
 
     strategy: str
@@ -36,22 +39,25 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     model: str | None = None
     params_digest: str = ""
     data_digest: str = ""
+    code_version: str = ""
 
 
 def is_sound(sample: Sample) -> bool:
     """Whether a sample can be stored and learned from: finite figures, a span, two classes."""
     figures = (sample.score, sample.y_return, sample.r_multiple, sample.pnl_net)
+    # A database server has no room for a zero character.
+    words = (sample.strategy, sample.signal_id, sample.symbol, sample.model or "")
     return (
         all(map(math.isfinite, figures))
         and min(sample.ts, sample.entry_ts) > 0
         and max(sample.ts, sample.entry_ts) <= sample.exit_ts <= TS_MAX
         and sample.y_binary in (0, 1)
+        and sample.side in (-1, 0, 1)
+        and not any("\0" in word for word in words)
     )
 
 
-def sample_of(
-    scored: Scored, outcome: Outcome, *, params_digest: str = "", data_digest: str = ""
-) -> Sample:
+def sample_of(scored: Scored, outcome: Outcome, provenance: Provenance = UNTOLD) -> Sample:
     """Join the answer to a signal with what became of it."""
     return Sample(
         strategy=scored.strategy,
@@ -71,6 +77,7 @@ def sample_of(
         features_digest=scored.features_digest,
         probability=outcome.probability,
         model=outcome.model,
-        params_digest=params_digest,
-        data_digest=data_digest,
+        params_digest=provenance.params.get(scored.strategy, ""),
+        data_digest=provenance.data_digest,
+        code_version=provenance.code_version,
     )

@@ -22,10 +22,11 @@ from streams.bus import HEADER_ERROR, Bus, Work
 from streams.errors import ModelError, WireError
 from streams.events import Retrain
 from streams.waiting import end_tasks
+from trainers.backtest_samples import register_run
 from trainers.collecting import Collecting
 from trainers.collector import Collector
+from trainers.database.feature_database import FeatureDatabase
 from trainers.decider import Decider
-from trainers.feature_database import FeatureDatabase
 from trainers.job_process import COMMAND
 from trainers.learner import check_learner
 from trainers.ledger import Decision, Ledger
@@ -49,9 +50,9 @@ class RetrainWorker:
     """Answers retrain requests of `strategies`, one at a time; run several for more.
 
     `feature_names` are the market features that the scorers serve. `folder` holds the jobs'
-    files, `database_path` the samples. `signer` vouches for new models, whose public key is
-    trusted beside `trusted_keys`. Without `collects` nothing is added to the samples that are
-    there. Raises ConfigError for a learner that is not known.
+    files, `database_path`, a path or a PostgreSQL URL, the samples. `signer` vouches for new
+    models, whose public key is trusted beside `trusted_keys`. Without `collects` nothing is added
+    to the samples that are there. Raises ConfigError for a learner that is not known.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class RetrainWorker:
         feature_names: tuple[str, ...],
         *,
         settings: TrainSettings,
-        database_path: Path,
+        database_path: str | Path,
         folder: Path,
         signer: SigningKey,
         trusted_keys: Sequence[str] = (),
@@ -77,6 +78,8 @@ class RetrainWorker:
         self._collects = collects
         self._database_path = database_path
         self._on_ready = on_ready
+        self._strategies = strategies
+        self._feature_names = feature_names
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
         self._publishing = Publishing(bus, self._ledger)
@@ -99,9 +102,9 @@ class RetrainWorker:
         """
         queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
         with FeatureDatabase(self._database_path) as database:
-            for names in self._names.values():
-                database.register_names(names)
-            collecting = Collecting(self._bus, Collector(database)) if self._collects else None
+            provenance = register_run(database, self._strategies, self._feature_names)
+            collector = Collector(database, provenance, is_rereading=True)
+            collecting = Collecting(self._bus, collector) if self._collects else None
             vouching = Vouching(self._bus, queue, self._shard)
 
             async def take() -> None:

@@ -69,9 +69,11 @@ def train(
 
 def _accumulate(settings: RunSettings, state: StateDir, output: Output) -> int:
     from deploy.backtesting import collect
-    from streams.source import market_instants
+    from deploy.market_data import read_market
+    from trainers.database.location import name_of
 
-    added = collect(market_instants(settings.data.source_settings()), settings, state)
-    path = state.database(settings.ml_data_collection.db_path)
-    output.say(f"{added} new training samples in {path}")
+    instants, data = read_market(settings.data.source_settings())
+    added = collect(instants, settings, state, data=data)
+    location = state.database(settings.ml_data_collection.db_path)
+    output.say(f"{added} new training samples in {name_of(location)}")
     return added

@@ -9,8 +9,8 @@ from streams.events import Bar, Signal
 from streams.session import session
 from tests.engine.market import random_bars, signal_on
 from trainers.backtest_samples import collect_samples
+from trainers.database.feature_database import FeatureDatabase
 from trainers.dataset import DAY_NS
-from trainers.feature_database import FeatureDatabase
 
 STRATEGY = StrategySettings(
     "mine",
@@ -31,9 +31,7 @@ def history() -> list[list[Bar | Signal]]:
 
 
 def collect(path: Path) -> int:
-    return collect_samples(
-        path, history(), (STRATEGY,), load_feature_set(), session("crypto"), data_digest="d"
-    )
+    return collect_samples(path, history(), (STRATEGY,), load_feature_set(), session("crypto"))
 
 
 def test_history_becomes_samples_once(tmp_path: Path):

@@ -1,7 +1,7 @@
 """A trainer that is not to collect answers from the samples that are there."""
 
 from tests.trainers.house import SKILLED, STRATEGY, House, end_of
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
 
 
 async def test_a_trainer_that_does_not_collect_answers_and_adds_no_sample(house: House):

@@ -37,6 +37,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
@@ -52,7 +53,9 @@ INSERT_ROWS_MAX = 10_000
 
 INT64 = BigInteger().with_variant(Integer(), "sqlite")
 FLOAT64: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
-TEXT = Text()
+TEXT: TypeEngine[str] = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Sorted by code point, whatever a server's own order of letters is."""
+
 BYTES = LargeBinary()
 
 Row = Mapping[str, Any]

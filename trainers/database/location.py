@@ -66,6 +66,11 @@ def name_of(location: str | Path) -> str:
     return url.render_as_string()
 
 
+def absolute(location: str | Path) -> str:
+    """Return a location that another process finds too, wherever it works."""
+    return str(location) if is_url(location) else str(Path(location).resolve())
+
+
 def without_password(text: str, url: URL) -> str:
     """Return `text` with the password of `url` masked, however it came into it."""
     return text.replace(url.password, MASK) if url.password else text

@@ -17,7 +17,7 @@ from streams.errors import DataError
 from tests.trainers.events import events_of
 from tests.trainers.samples import layer_a_dataset
 from trainers.collector import Collector
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
 from trainers.sample import sample_of
 
 SAMPLES = layer_a_dataset(60, seed=1)
@@ -25,9 +25,17 @@ PAIRS = list(events_of(SAMPLES))
 STRATEGY = "synthetic"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    if request.param == "sqlite":
+        return tmp_path / "features.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 @pytest.fixture
-def database(tmp_path: Path):
-    with FeatureDatabase(tmp_path / "features.db") as opened:
+def database(location: str | Path):
+    with FeatureDatabase(location) as opened:
         opened.register_names(SAMPLES.names)
         yield opened
 
@@ -105,8 +113,8 @@ def test_vectors_of_another_layout_are_mapped_by_name(database):
     assert np.isnan(back.x[:, 1]).all()
 
 
-def test_vectors_without_registered_names_are_refused(tmp_path: Path):
-    with FeatureDatabase(tmp_path / "features.db") as database:
+def test_vectors_without_registered_names_are_refused(location):
+    with FeatureDatabase(location) as database:
         database.add([sample_of(*PAIRS[0])])
         with pytest.raises(DataError, match="names of vectors"):
             database.read(STRATEGY, SAMPLES.names)
@@ -152,9 +160,8 @@ def test_a_newer_schema_is_not_touched(tmp_path: Path):
         FeatureDatabase(path)
 
 
-def test_a_job_reads_while_the_collector_writes(tmp_path: Path):
-    path = tmp_path / "features.db"
-    with FeatureDatabase(path) as writer, FeatureDatabase(path) as reader:
+def test_a_job_reads_while_the_collector_writes(location):
+    with FeatureDatabase(location) as writer, FeatureDatabase(location) as reader:
         writer.register_names(SAMPLES.names)
         collected(writer, (event for pair in PAIRS for event in pair))
         assert len(reader.read(STRATEGY, SAMPLES.names)) == 60
@@ -167,12 +174,12 @@ def test_a_file_that_was_damaged_later_is_said_to_be(tmp_path: Path):
         collected(database, (event for pair in PAIRS for event in pair))
     whole = path.read_bytes()
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
-    with FeatureDatabase(path) as database, pytest.raises(DataError, match="cannot be used"):
+    with pytest.raises(DataError, match="cannot be used"), FeatureDatabase(path) as database:
         database.read(STRATEGY, SAMPLES.names)
 
 
 def test_a_file_that_somebody_holds_is_said_to_be_locked(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("trainers.feature_database.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("trainers.database.engine.BUSY_TIMEOUT_S", 0.05)
     path = tmp_path / "features.db"
     with FeatureDatabase(path) as database, sqlite3.connect(path) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -187,7 +194,7 @@ def test_a_file_that_somebody_holds_is_said_to_be_locked(tmp_path: Path, monkeyp
 
 OPENS_MANY = """
 import pathlib, sys
-from trainers.feature_database import FeatureDatabase
+from trainers.database.feature_database import FeatureDatabase
 sys.stdout.write("ready")
 sys.stdout.flush()
 sys.stdin.read()
@@ -221,6 +228,7 @@ def test_processes_that_make_the_same_file_at_once_all_get_it(tmp_path: Path):
         {"y_binary": 2},
         {"exit_ts": 1},
         {"exit_ts": 2**63},
+        {"model": "zero\0"},
     ],
 )
 def test_an_outcome_nothing_can_be_learned_from_is_left_out(database, changes):
