@@ -1,6 +1,6 @@
 """The models of `ml.model_path`: those that a scorer starts with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from deploy.state import StateDir
 from deploy.trust import trusted_keys
 from engine.scorer import Scorer
 from models.artifact import load_artifact
-from models.onnx_session import load_model
+from models.onnx_session import Model, load_model
 from streams.errors import ConfigError, ModelRefused
 
 
@@ -18,10 +18,25 @@ def start_with_first_models(scorer: Scorer, settings: RunSettings, state: StateD
 
     Raises ConfigError for one that is refused, or when no signer is trusted.
     """
+    names = {one.name: scorer.vector_names(one.name) for one in settings.strategies}
+    for strategy, model in first_models(names, settings, state).items():
+        scorer.start_with(strategy, model)
+
+
+def first_models(
+    vector_names: Mapping[str, tuple[str, ...]], settings: RunSettings, state: StateDir
+) -> dict[str, Model]:
+    """Return the model of every strategy that names one. Errors as `start_with_first_models`.
+
+    `vector_names` by strategy: the names of the vector that is served for it.
+    """
+    found: dict[str, Model] = {}
     for strategy in settings.strategies:
         if strategy.ml.model_path:
             path = Path(strategy.ml.model_path)
-            _start_with(scorer, strategy.name, path, trusted_keys(state, settings))
+            keys = trusted_keys(state, settings)
+            found[strategy.name] = _model(strategy.name, vector_names[strategy.name], path, keys)
+    return found
 
 
 def seen_by_first_models(settings: RunSettings, from_ts: int) -> Iterator[str]:
@@ -39,12 +54,11 @@ def seen_by_first_models(settings: RunSettings, from_ts: int) -> Iterator[str]:
             )
 
 
-def _start_with(scorer: Scorer, strategy: str, path: Path, keys: tuple[str, ...]) -> None:
+def _model(strategy: str, names: tuple[str, ...], path: Path, keys: tuple[str, ...]) -> Model:
     try:
-        model = load_model(load_artifact(path), scorer.vector_names(strategy), keys)
+        return load_model(load_artifact(path), names, keys)
     except ModelRefused as refused:
         raise ConfigError(
             f"strategies.{strategy}.ml.model_path {path} cannot be used: {refused}; train one "
             "with assay train, or remove the key"
         ) from None
-    scorer.start_with(strategy, model)

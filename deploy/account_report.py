@@ -1,0 +1,91 @@
+"""The table of an account: what a backtest's portfolio was worth, for people."""
+
+from datetime import UTC, datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from engine.backtests.portfolio_kernels import TAKEN
+from trainers.reports.words import conclusion, number, share
+from trainers.research.backtest_frames import FATES
+from trainers.research.portfolio_backtest import PortfolioBacktest, StrategyRun
+
+
+def account_report(backtest: PortfolioBacktest) -> RenderableType:
+    """Return the figures of the account, and of what each strategy gave to it."""
+    parts: list[RenderableType] = [_account(backtest), Text(""), _strategies(backtest)]
+    return Group(*parts, Text(""), Text(conclusion(backtest.performance)))
+
+
+def _account(backtest: PortfolioBacktest) -> Table:
+    found = backtest.performance
+    table = _table(f"account, {_day(found.started_ts)} to {_day(found.ended_ts)}")
+    for name in ("", "", "", ""):
+        table.add_column(name, justify="right" if table.columns else "left")
+    table.columns[2].justify = "left"
+    drawdown = found.drawdown
+    pairs = [
+        ("end equity", f"{found.end_equity:,.0f}"),
+        ("total return", share(found.total_return)),
+        ("CAGR", share(found.cagr)),
+        ("volatility, a year", share(found.volatility)),
+        ("Sharpe ratio", number(found.sharpe_ratio)),
+        ("Sortino ratio", number(found.sortino_ratio)),
+        ("Calmar ratio", number(found.calmar_ratio)),
+        ("maximum drawdown", share(found.max_drawdown)),
+        ("its days", f"{drawdown.duration_days:,.0f}"),
+        ("exposure", share(found.exposure)),
+        ("turnover, a year", number(found.turnover, "x")),
+        ("trades", f"{found.trades:,}"),
+        ("hit rate", share(found.hit_rate)),
+        ("profit factor", number(found.profit_factor)),
+        ("expectancy", number(found.expectancy_r, " R")),
+        ("losing streak", f"{found.longest_losing_streak}"),
+    ]
+    half = (len(pairs) + 1) // 2
+    for left, right in zip(pairs[:half], [*pairs[half:], ("", "")], strict=False):
+        table.add_row(*left, f"   {right[0]}", right[1])
+    table.show_header = False
+    return table
+
+
+def _strategies(backtest: PortfolioBacktest) -> Table:
+    table = _table("what became of the signals")
+    table.add_column("strategy", overflow="fold")
+    for name in ("signals", "taken", "rejected", "no slot\nor capital", "net profit", "mean R"):
+        table.add_column(name, justify="right")
+    for run in backtest.runs:
+        fates = {name: int((run.positions.fate == fate).sum()) for fate, name in FATES.items()}
+        taken, rejected = fates[FATES[TAKEN]], fates["rejected"]
+        mine = backtest.performance_of(run)
+        table.add_row(
+            run.settings.name,
+            f"{run.log.signals:,}",
+            f"{taken:,}",
+            f"{rejected:,}",
+            f"{run.log.signals - taken - rejected:,}",
+            f"{_net(run):,.0f}",
+            number(mine.expectancy_r),
+        )
+    return table
+
+
+def _net(run: StrategyRun) -> float:
+    return float(run.positions.pnl_net.sum())
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
+def _day(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d}"

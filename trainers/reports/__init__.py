@@ -1,0 +1,1 @@
+"""Reports as pages of their own: pictures and tables in one file that opens offline."""
