@@ -187,8 +187,8 @@ def _resampled(
         places = (drawn + rows * np.arange(resamples)[:, None]).ravel()
         counts = np.bincount(places, minlength=resamples * rows).reshape(resamples, rows)
         part = values[first:end]
-        sums[:, block] = counts.astype(np.float64) @ part
-        squares[:, block] = counts.astype(np.float64) @ part**2
+        weights = counts.astype(np.float64)
+        sums[:, block], squares[:, block] = _product(weights, part), _product(weights, part**2)
     rows_of = np.diff(edges).astype(np.float64)[:, None]
     return [_Blocks(sums[k], squares[k], rows_of) for k in range(resamples)]
 
@@ -200,7 +200,7 @@ def _select(blocks: _Blocks, splits: Floats) -> _Selected:
     parts = []
     for first in range(0, len(splits), chunk):
         past, future = (
-            _sharpe(side @ blocks.sums, side @ blocks.squares, side @ blocks.rows)
+            _sharpe(*(_product(side, column) for column in blocks))
             for side in (splits[first : first + chunk], 1.0 - splits[first : first + chunk])
         )
         every = np.arange(len(past))
@@ -211,6 +211,12 @@ def _select(blocks: _Blocks, splits: Floats) -> _Selected:
         logits = np.log(rank / (trials + 1.0 - rank))
         parts.append(_Selected(past[every, winner], won[:, 0], logits))
     return _Selected(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """The matrix product in one order of summation, whatever the number of threads."""
+    product: Floats = np.einsum("ij,jk->ik", left, right, optimize=False)
+    return product
 
 
 def _sharpe(sums: Floats, squares: Floats, rows: Floats) -> Floats:
@@ -228,5 +234,7 @@ def _share_below_median(logits: Floats) -> float:
 
 def _slope(past: Floats, future: Floats) -> float | None:
     spread = past - past.mean()
-    size = float(spread @ spread)
-    return float(spread @ (future - future.mean())) / size if size > 1e-18 * past.size else None
+    size = float((spread**2).sum())
+    if size <= 1e-18 * past.size:
+        return None
+    return float((spread * (future - future.mean())).sum()) / size

@@ -17,6 +17,8 @@ from streams.errors import ConfigError
 NORMAL_KURTOSIS = 3.0
 CONFIDENCE = 0.95
 
+_DECIMALS = 6
+
 Floats = NDArray[np.float64]
 
 
@@ -145,7 +147,8 @@ def effective_trials(returns: Floats) -> float:
     squared = np.minimum((unit.T @ unit) ** 2, 1.0)
     squared = np.maximum(squared - (1.0 - squared) / (rows - 2), 0.0)
     np.fill_diagonal(squared, 1.0)
-    return max(1.0, float(squared.shape[0] ** 2 / squared.sum()))
+    # The last digits of a large product depend on the number of threads.
+    return max(1.0, round(float(squared.shape[0] ** 2 / squared.sum()), _DECIMALS))
 
 
 def _unit_variance(sharpe: float, skew: float, kurtosis: float) -> float:

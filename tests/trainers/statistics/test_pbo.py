@@ -2,12 +2,16 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from streams.errors import ConfigError, DataError
+from tests.house import ROOT
 from trainers.statistics.pbo import estimate_pbo
 
 DAYS = 252
@@ -129,6 +133,28 @@ def test_the_same_seed_gives_the_same_spread_and_the_pbo_needs_none():
     assert (first.error, first.pbo) == (again.error, again.pbo)
     assert first.pbo == other.pbo
     assert first.error != other.error
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    program = (
+        "import numpy as np\n"
+        "from trainers.statistics.pbo import estimate_pbo\n"
+        "returns = np.random.default_rng(12).standard_normal((2_000, 64)) * 0.01\n"
+        "found = estimate_pbo(returns, blocks=14)\n"
+        "print(repr((found.pbo, found.error, found.slope, found.logits.sum())))\n"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(said) == 1
 
 
 def test_copies_of_one_trial_are_as_likely_to_win_as_to_lose():
