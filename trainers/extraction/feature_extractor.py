@@ -21,6 +21,7 @@ from engine.backtests.context_rows import context_rows
 from engine.backtests.conversion import account_rates
 from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.costs import NotNegative, Positive
+from engine.instrument import ACCOUNT_CURRENCY
 from engine.instrument_book import InstrumentBook, InstrumentFile
 from engine.settings import EXTERNAL, LabelSettings, StrategySettings
 from engine.strategy import load_strategy
@@ -119,7 +120,7 @@ class FeatureExtractor:
         """Return what `extract_history` makes a frame of."""
         session = self._session_of(history.symbols if symbol is None else (symbol,))
         settings = self.settings_of(strategy, session)
-        market = self.market_of(settings, history, session)
+        market = self.market_of(settings, history, session, () if symbol is None else (symbol,))
         if symbol is not None:
             market = market.of_symbol(symbol)
         return extract_trades(settings, market, load_feature_set())
@@ -142,8 +143,17 @@ class FeatureExtractor:
             changes["instruments"] = self._instruments
         return msgspec.structs.replace(settings, **changes)
 
-    def market_of(self, settings: StrategySettings, history: BarHistory, session: str) -> Market:
-        """Return what is known of a history's bars for the trades of a strategy."""
+    def market_of(
+        self,
+        settings: StrategySettings,
+        history: BarHistory,
+        session: str,
+        symbols: tuple[str, ...] = (),
+    ) -> Market:
+        """Return what is known of a history's bars for the trades of a strategy.
+
+        `symbols`: those whose profit is asked for (none: all); others need no exchange rate.
+        """
         file = settings.instruments or bundled_instruments()
         book = InstrumentBook(file)
         instruments = tuple(
@@ -151,6 +161,12 @@ class FeatureExtractor:
             for symbol in history.symbols
         )
         costs = [instrument.costs() for instrument in instruments]
+        asked = tuple(
+            instrument
+            if not symbols or instrument.symbol in symbols
+            else msgspec.structs.replace(instrument, currency=ACCOUNT_CURRENCY)
+            for instrument in instruments
+        )
         if not self._terms:
             costs = SymbolCosts(settings).each(history.symbols)
         points = np.array([instrument.point_value for instrument in instruments])
@@ -158,7 +174,7 @@ class FeatureExtractor:
             history=history,
             contexts=context_rows(history, session_named(session), self._context),
             costs=tuple(costs),
-            dollars=account_rates(history, instruments) * points[history.slots],
+            dollars=account_rates(history, asked) * points[history.slots],
         )
 
     def _session_of(self, symbols: tuple[str, ...]) -> str:
