@@ -129,17 +129,17 @@ def write_many(location, first: int, waits) -> None:
 
 def test_searches_that_write_at_once_lose_nothing_and_count_nothing_twice(location):
     context = multiprocessing.get_context("spawn")
-    waits = context.Barrier(3)
+    waits = context.Barrier(2)
     writers = [
-        context.Process(target=write_many, args=(location, first, waits)) for first in (0, 30, 60)
+        context.Process(target=write_many, args=(location, first, waits)) for first in (0, 30)
     ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(PATIENCE_S)
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert [writer.exitcode for writer in writers] == [0, 0]
     with TrialLedger(location) as ledger:
-        assert ledger.count() == 30 + 90
+        assert ledger.count() == 30 + 60
 
 
 def test_a_killed_search_loses_no_trial_that_it_was_told_of_and_goes_on(location):
