@@ -84,6 +84,82 @@ def quantity_of(one: Any, equity: float, room: float, rate: float, risk_per_trad
 
 
 @kernel
+def leaving_of(candidates: Records, active: Ints, count: int, slot: int, t: int) -> int:
+    """Return how many positions of a symbol are known to leave at the next open."""
+    leaving = 0
+    for k in range(count):
+        one = candidates[active[k]]
+        if one.slot == slot and one.leaves_from <= t:
+            leaving += 1
+    return leaving
+
+
+@kernel
+def carry(
+    candidates: Records,
+    active: Ints,
+    count: int,
+    t: int,
+    marks: Floats,
+    mark_rates: Floats,
+    held: Ints,
+    step: Any,
+) -> Any:
+    """Fill and mark the positions of instant t; return how many stay, how many of those are known
+    to leave, what was realised, and what is not yet.
+
+    `step` is given what is held, tied up and traded.
+    """
+    kept, leaving, realised, unrealised = 0, 0, 0.0, 0.0
+    for k in range(count):
+        one = candidates[active[k]]
+        size = one.quantity * one.unit_value * mark_rates[one.slot]
+        if one.entry_at == t:
+            realised -= size * one.entry_cost
+            step.traded += size * one.entry_price
+            one.pnl_net -= size * one.entry_cost
+        if one.exit_at == t:
+            gross = size * one.side * (one.exit_price - one.entry_price)
+            cost = size * one.exit_cost
+            realised += gross - cost
+            step.traded += size * one.exit_price
+            one.pnl_gross += gross
+            one.pnl_net += gross - cost
+            held[one.slot] -= 1
+            continue
+        active[kept] = active[k]
+        kept += 1
+        mark = marks[one.slot]
+        if one.entry_at <= t:
+            unrealised += size * one.side * (mark - one.entry_price)
+            step.gross_exposure += size * mark
+        if one.leaves_from <= t:
+            leaving += 1
+        else:
+            step.tied_up += size * mark * one.margin
+    return kept, leaving, realised, unrealised
+
+
+@kernel
+def take(
+    one: Any, equity: float, tied_up: float, rate: float, risk_per_trade: float, leverage: float
+) -> float:
+    """Give a signal that has found a slot its quantity and fate; return what it ties up."""
+    if equity <= 0.0:
+        one.fate = NO_CAPITAL
+        return 0.0
+    room = equity * leverage - tied_up
+    unit = one.price * one.unit_value * rate * one.margin
+    quantity = quantity_of(one, equity, room, rate, risk_per_trade)
+    if quantity > 0.0:
+        one.quantity = quantity
+        one.fate = TAKEN
+        return float(quantity * unit)
+    one.fate = TOO_SMALL if room >= unit * one.lot else NO_CAPITAL
+    return 0.0
+
+
+@kernel
 def run_portfolio(
     candidates: Records,
     row_starts: Ints,
@@ -106,89 +182,43 @@ def run_portfolio(
 
     `candidates` by signal's instant, then priority. `rows[row_starts[t] : row_starts[t + 1]]` are
     the bars of instant t; `slots`, `closes`, `rates` by row. `marks`, `mark_rates`, `held` have
-    room for every symbol, `active` for every candidate.
+    room for every symbol, `active` for every candidate; `steps` is zero.
     """
-    realised = initial_capital
+    cash = initial_capital
     count, upcoming = 0, 0
     for t in range(len(row_starts) - 1):
         for k in range(row_starts[t], row_starts[t + 1]):
             row = rows[k]
             marks[slots[row]] = closes[row]
             mark_rates[slots[row]] = rates[row]
-        traded, unrealised, exposure, tied_up = 0.0, 0.0, 0.0, 0.0
-        kept, leaving = 0, 0
-        for k in range(count):
-            one = candidates[active[k]]
-            size = one.quantity * one.unit_value * mark_rates[one.slot]
-            if one.entry_at == t:
-                realised -= size * one.entry_cost
-                traded += size * one.entry_price
-                one.pnl_net -= size * one.entry_cost
-            if one.exit_at == t:
-                gross = size * one.side * (one.exit_price - one.entry_price)
-                cost = size * one.exit_cost
-                realised += gross - cost
-                traded += size * one.exit_price
-                one.pnl_gross += gross
-                one.pnl_net += gross - cost
-                held[one.slot] -= 1
-                continue
-            active[kept] = active[k]
-            kept += 1
-            mark = marks[one.slot]
-            if one.entry_at <= t:
-                unrealised += size * one.side * (mark - one.entry_price)
-                exposure += size * mark
-            if one.leaves_from <= t:
-                leaving += 1
-            else:
-                tied_up += size * mark * one.margin
-        count = kept
-        equity = realised + unrealised
+        step = steps[t]
+        count, leaving, realised, unrealised = carry(
+            candidates, active, count, t, marks, mark_rates, held, step
+        )
+        cash += realised
+        step.equity = cash + unrealised
         while upcoming < len(candidates) and candidates[upcoming].signal_at == t:
             one = candidates[upcoming]
             rate = mark_rates[one.slot]
+            staying = held[one.slot] - leaving_of(candidates, active, count, one.slot, t)
             if one.fate == REJECTED:
                 pass
             elif not rate > 0.0:
                 one.fate = NO_RATE
-            elif one_per_symbol and held[one.slot] - leaving_of(candidates, active, count, one, t):
+            elif one_per_symbol and staying > 0:
                 one.fate = SYMBOL_HELD
             elif count - leaving >= max_positions:
                 one.fate = NO_SLOT
-            elif equity <= 0.0:
-                one.fate = NO_CAPITAL
             else:
-                room = equity * max_leverage - tied_up
-                one.quantity = quantity_of(one, equity, room, rate, risk_per_trade)
-                one.fate = TAKEN
-                if not one.quantity > 0.0:
-                    one.quantity = 0.0
-                    has_room = room >= one.price * one.unit_value * rate * one.margin * one.lot
-                    one.fate = TOO_SMALL if has_room else NO_CAPITAL
-                else:
-                    tied_up += one.quantity * one.unit_value * rate * one.price * one.margin
+                step.tied_up += take(
+                    one, step.equity, step.tied_up, rate, risk_per_trade, max_leverage
+                )
+                if one.fate == TAKEN:
                     held[one.slot] += 1
                     active[count] = upcoming
                     count += 1
             upcoming += 1
-        step = steps[t]
-        step.equity = equity
-        step.gross_exposure = exposure
-        step.tied_up = tied_up
-        step.traded = traded
         step.positions = count - leaving
-
-
-@kernel
-def leaving_of(candidates: Records, active: Ints, count: int, asks: Any, t: int) -> int:
-    """Return how many positions of a symbol are known to leave at the next open."""
-    leaving = 0
-    for k in range(count):
-        one = candidates[active[k]]
-        if one.slot == asks.slot and one.leaves_from <= t:
-            leaving += 1
-    return leaving
 
 
 _SOURCE = '''"""The portfolio's loop, as a call from Python."""
