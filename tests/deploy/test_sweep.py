@@ -1,0 +1,134 @@
+"""`assay sweep` and `assay winners` from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy.cli import execute
+from deploy.sweep_file import load_sweep
+from streams.errors import ConfigError
+from trainers.research.winners import read_winners
+
+QUICK = ("--strategy", "rsi2_mean_reversion", "--workers", "1", "--param", "entry=5,15")
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> str:
+    return str(tmp_path / "research.db")
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict, str]:
+    status = execute([*arguments, "--json"])
+    captured = capsys.readouterr()
+    assert status in (0, 1), captured.err
+    return json.loads(captured.out.splitlines()[-1]) | {"status": status}, captured.err
+
+
+def test_a_sweep_is_kept_told_and_not_done_twice(db, capsys):
+    first, told = document(capsys, "sweep", *QUICK, "--db", db)
+    assert (first["runs"], first["added"], first["found"]) == (12, 12, 0)
+    assert first["trials"] == 12
+    assert "12 trials: the best, rsi2_mean_reversion on" in told
+    assert {one["verdict"] for one in first["best"]} <= {"no skill", "significant"}
+    assert {one["winner"]["symbol"] for one in first["best"]} >= {"*", "IBM"}
+    again, told = document(capsys, "sweep", *QUICK, "--db", db)
+    assert (again["added"], again["found"], again["trials"]) == (0, 12, 12)
+    assert "0 runs done, 12 were in" in told
+    assert again["best"] == first["best"]
+
+
+def test_a_file_flags_and_overrides_say_together_what_is_tried(db, tmp_path, capsys):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "strategies:\n"
+        "  - name: breakout\n"
+        "    params: {exit_ma: 50}\n"
+        "    values: {trend_ma: [20, 100]}\n"
+        "  - name: rsi2_mean_reversion\n"
+        "data: {source: sample}\n"
+        "instruments: bundled\n"
+        "pooled: false\n"
+    )
+    given = ("--config", str(file), "--symbol", "IBM", "--symbol", "AAPL", "--start", "2004-01-01")
+    found, _ = document(
+        capsys, "sweep", *given, "--db", db, "--workers", "1", "--param", "breakout.trend_ma=50"
+    )
+    assert found["runs"] == 2 * 2
+    for one in found["best"]:
+        winner = one["winner"]
+        assert winner["symbol"] in ("IBM", "AAPL")
+        assert winner["span"]["started_ts"] > 1_072_900_000_000_000_000
+        if winner["strategy"] == "breakout":
+            assert (winner["params"]["exit_ma"], winner["params"]["trend_ma"]) == (50, 50)
+
+
+def test_winners_are_written_for_extraction(db, tmp_path, capsys):
+    document(capsys, "sweep", *QUICK, "--db", db)
+    target = tmp_path / "winners.json"
+    given = ("--db", db, "--output", str(target))
+    found, told = document(capsys, "winners", *given, "--top-n", "1", "--min-trades", "20")
+    assert found["status"] == 0
+    assert found["trials"] == 12
+    assert "12 trials: the best" in told
+    written = read_winners(target)
+    assert [one.symbol for one in written.winners] == ["AAPL", "GOOG", "IBM", "MSFT"]
+    assert all(one.metrics["trades"] >= 20 for one in written.winners)
+    pooled, _ = document(capsys, "winners", *given, "--pooled", "--per", "overall")
+    assert [one["symbol"] for one in pooled["winners"]] == ["*", "*"]
+
+
+def test_no_run_with_enough_trades_is_a_negative_result(db, tmp_path, capsys):
+    document(capsys, "sweep", *QUICK, "--db", db)
+    target = tmp_path / "winners.json"
+    given = ("--db", db, "--output", str(target), "--min-trades", "9000")
+    found, told = document(capsys, "winners", *given)
+    assert found["status"] == 1
+    assert found["winners"] == []
+    assert "none of 12 runs" in told
+    assert "lower --min-trades" in told
+    assert not target.exists()
+
+
+def test_a_store_that_is_missing_or_empty_is_told_in_words(db, tmp_path, capsys):
+    target = ("--output", str(tmp_path / "winners.json"))
+    assert execute(["winners", "--db", db, *target]) == 2
+    assert "there is no research store" in capsys.readouterr().err
+    from trainers.research.research_store import ResearchStore
+
+    ResearchStore(db).close()
+    assert execute(["winners", "--db", db, *target]) == 2
+    assert "holds no runs yet: assay sweep --db" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name a strategy with --strategy, or --strategy all"),
+        (("--strategy", "breakot"), "did you mean breakout"),
+        (("--strategy", "breakout", "--param", "entry=3"), "no strategy of the sweep takes it"),
+        (("--strategy", "breakout", "--param", "entry"), "must look like name=v1,v2"),
+        (("--strategy", "breakout", "--param", "exit_ma=21"), "exit_ma was 21"),
+        (("--strategy", "breakout", "--grid", "2", "--random", "3"), "a grid or random, not both"),
+        (("--strategy", "breakout", "--symbol", "IBN"), "IBN"),
+        (("--strategy", "breakout", "--start", "yesterday"), "start"),
+        (("--strategy", "breakout", "--objective", "luck"), "objective 'luck' is unknown"),
+        (("--config", "none.yaml"), "none.yaml cannot be read: No such file"),
+        (("--strategy", "breakout", "--set", "pool=true"), "pool is not a known key"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_is_stored(arguments, told, db, capsys):
+    assert execute(["sweep", *arguments, "--db", db, "--workers", "1"]) == 2
+    assert told in capsys.readouterr().err
+    assert not Path(db).exists()
+
+
+def test_the_environment_gives_keys_of_a_sweep_and_no_others():
+    flags = {"strategies": ["all"], "grid": 2}
+    given = {"ASSAY_GRID": "3", "ASSAY_DATA__INTERVAL": "1h", "ASSAY_TRAIN__X": "1"}
+    found = load_sweep(None, flags, (), ("data.interval=1d",), given)
+    assert len(found.strategies) > 10
+    # A flag has the last word, --set the one before.
+    assert (found.grid, found.data.interval) == (2, "1d")
+    with pytest.raises(ConfigError, match="give `costs` or `instruments`, not both"):
+        load_sweep(None, flags, (), ("instruments=bundled", "costs.bps_per_side=1"), {})
