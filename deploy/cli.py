@@ -20,9 +20,11 @@ from deploy.commands import (
     backtest,
     data,
     demo,
+    extract,
     models,
     replay,
     run,
+    samples,
     status,
     strategies,
     sweep,
@@ -55,6 +57,7 @@ for _command in (
     replay.replay,
     backtest.backtest,
     train.train,
+    extract.extract,
     sweep.sweep,
     winners.winners,
     status.status,
@@ -63,6 +66,7 @@ for _command in (
 app.add_typer(data.app, name="data")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(models.app, name="models")
+app.add_typer(samples.app, name="samples")
 
 
 def main() -> None:

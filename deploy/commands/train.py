@@ -68,12 +68,10 @@ def train(
 
 
 def _accumulate(settings: RunSettings, state: StateDir, output: Output) -> int:
-    from deploy.backtesting import collect
-    from deploy.market_data import read_market
+    from deploy.accumulation import accumulate
     from trainers.database.location import name_of
 
-    instants, data = read_market(settings.data.source_settings())
-    added = collect(instants, settings, state, data=data)
+    added = accumulate(settings, state)
     location = state.database(settings.ml_data_collection.db_path)
     output.say(f"{added} new training samples in {name_of(location)}")
     return added

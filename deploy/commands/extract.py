@@ -1,0 +1,202 @@
+"""`assay extract`: training data out of strategies."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from deploy.options import DEFAULT_STATE, JsonOption, SetOption, StateOption
+from deploy.output import Output
+
+if TYPE_CHECKING:
+    from deploy.extraction import Extracted, Failed
+    from deploy.extraction_plan import Asked
+
+DEFAULT_FOLDER = Path("training_data")
+NEGATIVE = 1
+TITLE = "training data"
+LEGEND = "hit rate: won before costs; base rate: won after them (y_binary), to be beaten"
+
+StrategyOption = Annotated[str | None, typer.Option(help="A built-in strategy.", metavar="NAME")]
+SymbolOption = Annotated[
+    list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")
+]
+ParamsOption = Annotated[
+    str | None, typer.Option(help="Parameters: JSON, a Python dict, or @FILE.", metavar="TEXT")
+]
+WinnersOption = Annotated[
+    Path | None, typer.Option(help="Every winner of a winners.json.", metavar="FILE")
+]
+RunFileOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Run file (YAML).", metavar="FILE")
+]
+StartOption = Annotated[str | None, typer.Option(help="First day of bars.", metavar="DATE")]
+EndOption = Annotated[str | None, typer.Option(help="Last day of bars.", metavar="DATE")]
+SourceOption = Annotated[str | None, typer.Option(help="A bar source.", metavar="NAME")]
+DirOption = Annotated[
+    str | None, typer.Option("--dir", help="A folder, one file per symbol.", metavar="DIR")
+]
+PathOption = Annotated[str | None, typer.Option(help="One file of bars.", metavar="FILE")]
+IntervalOption = Annotated[str | None, typer.Option(help="1d, 1h, 15m …", metavar="LENGTH")]
+SessionOption = Annotated[
+    str | None, typer.Option(help="us_equity, futures, fx or crypto.", metavar="NAME")
+]
+ZoneOption = Annotated[str | None, typer.Option(help="Of stamps without one.", metavar="ZONE")]
+CommissionOption = Annotated[
+    float | None, typer.Option(help="Per side of a share or contract.", metavar="MONEY")
+]
+SlippageOption = Annotated[float | None, typer.Option(help="Per side.", metavar="TICKS")]
+TickOption = Annotated[
+    float | None, typer.Option(help="In place of the instrument's.", metavar="PRICE")
+]
+PointOption = Annotated[
+    float | None, typer.Option(help="In place of the instrument's.", metavar="MONEY")
+]
+LabelOption = Annotated[
+    Literal["strategy", "triple_barrier"] | None, typer.Option(help="Whose exit makes the label.")
+]
+TargetOption = Annotated[
+    float | None, typer.Option(help="Target of a triple barrier.", metavar="R")
+]
+HoldOption = Annotated[
+    int | None, typer.Option(help="Time limit of a triple barrier.", metavar="BARS")
+]
+OverlapOption = Annotated[
+    bool | None,
+    typer.Option("--overlapping/--one-at-a-time", help="Whether signals come in open trades."),
+]
+DatabaseOption = Annotated[
+    bool | None,
+    typer.Option("--to-database/--files-only", help="Whether samples go to the feature database."),
+]
+FolderOption = Annotated[Path, typer.Option(help="Where files are written.", metavar="DIR")]
+FormatOption = Annotated[
+    Literal["csv", "parquet", "both"], typer.Option("--format", help="What files are written.")
+]
+
+
+def extract(
+    strategy: StrategyOption = None,
+    symbol: SymbolOption = None,
+    params: ParamsOption = None,
+    from_winners: WinnersOption = None,
+    config: RunFileOption = None,
+    assignments: SetOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    source: SourceOption = None,
+    directory: DirOption = None,
+    path: PathOption = None,
+    interval: IntervalOption = None,
+    session: SessionOption = None,
+    timezone: ZoneOption = None,
+    commission_per_side: CommissionOption = None,
+    slippage_ticks: SlippageOption = None,
+    tick_size: TickOption = None,
+    point_value: PointOption = None,
+    label: LabelOption = None,
+    target_r: TargetOption = None,
+    max_hold_bars: HoldOption = None,
+    overlapping: OverlapOption = None,
+    to_database: DatabaseOption = None,
+    output_dir: FolderOption = DEFAULT_FOLDER,
+    form: FormatOption = "csv",
+    state_dir: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write each trade of a strategy with what was known when its signal was made.
+
+    One file per symbol, {symbol}_{strategy}_training_data.csv. Features are those that the stream
+    serves. A run file brings strategies, costs and bars, and with ml_data_collection.enabled the
+    samples also go to its feature database; without one, costs are those of each instrument.
+
+    Exit status 1: a winner failed, or no trade was closed.
+
+    Example: assay extract --strategy rsi2_mean_reversion --symbol IBM --params "{'period': 2}"
+    """
+    from deploy.extraction_plan import Asked
+
+    data = {"symbols": symbol or None, "start": start, "end": end, "interval": interval}
+    data |= {"source": source, "dir": directory, "path": path}
+    asked = Asked(
+        config=config,
+        assignments=tuple(assignments or ()),
+        strategy=strategy,
+        params=params,
+        winners=from_winners,
+        data=_given(**data, session=session, timezone=timezone),
+        label=_given(rule=label, target_r=target_r, max_hold_bars=max_hold_bars),
+        terms=_given(commission_per_side=commission_per_side, slippage_ticks=slippage_ticks)
+        | _given(tick_size=tick_size, point_value=point_value),
+        overlapping=overlapping,
+        to_database=to_database,
+    )
+    _run(asked, output_dir, form, state_dir, Output(as_json=as_json))
+
+
+def _run(
+    asked: "Asked",
+    folder: Path,
+    form: Literal["csv", "parquet", "both"],
+    state_dir: Path,
+    output: Output,
+) -> None:
+    from rich.progress import Progress
+
+    from deploy.extraction import extract_all
+    from deploy.extraction_plan import plan_of
+    from deploy.sample_store import SampleStore
+    from deploy.state import StateDir
+
+    plan = plan_of(asked)
+    with (
+        SampleStore(plan, StateDir(state_dir)) as store,
+        Progress(console=output.console, transient=True, disable=len(plan.jobs) == 1) as progress,
+    ):
+        task = progress.add_task(TITLE, total=len(plan.jobs))
+        done, failed = extract_all(
+            plan, folder, form, on_done=lambda job: progress.advance(task), keep=store.keep
+        )
+        added, place = store.added, store.title
+    _show(done, failed, output)
+    document: dict[str, object] = {"extracted": done, "failed": failed}
+    if place is not None:
+        output.say(f"{added} new training samples in {place}")
+        document["samples_added"] = added
+    output.document(document)
+    if failed or not any(one.rows for one in done):
+        raise typer.Exit(NEGATIVE)
+
+
+def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> None:
+    from rich.table import Table
+
+    table = Table()
+    for name in ("strategy", "symbol"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "signals", "open", "hit rate", "base rate", "mean R"):
+        table.add_column(name, justify="right")
+    for name in ("first", "last"):
+        table.add_column(name)
+    for one in done:
+        rates = (_shown(one.hit_rate, ".1%"), _shown(one.base_rate, ".1%"))
+        counts = (f"{one.rows:,}", f"{one.signals:,}", f"{one.still_open:,}")
+        span = (one.first or "-", one.last or "-")
+        row = (one.strategy, one.symbol, *counts, *rates, _shown(one.mean_r, "+.3f"), *span)
+        table.add_row(*row)
+    if done:
+        output.show(table)
+        output.say(LEGEND)
+        files = [file for one in done for file in one.files]
+        output.say(f"{len(files)} files in {Path(files[0]).parent}")
+    for lost in failed:
+        symbols = ", ".join(lost.symbols) or "all symbols"
+        output.say(f"failed: {lost.strategy} on {symbols}: {lost.error}")
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

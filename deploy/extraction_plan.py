@@ -1,0 +1,153 @@
+"""What `assay extract` is asked for: which bars, and which strategies on which symbols."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from deploy.config import CollectionSettings, DataSettings, RunSettings, load_run
+from deploy.params_text import params_of
+from engine.context_settings import NO_CONTEXT, ContextSettings
+from engine.settings import EXTERNAL, LabelSettings, StrategySettings
+from streams.errors import ConfigError
+from streams.strict import decode_strict
+from trainers.extraction.feature_extractor import bundled_instruments
+from trainers.research.winners import Winner, read_winners
+
+ORIGIN = "command line"
+EVERY_SYMBOL = "*"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options as they were given; None, or empty, is what was not.
+
+    `data` and `label` hold keys of DataSettings and LabelSettings, `terms` those of
+    `feature_extractor.Terms`.
+    """
+
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()
+    strategy: str | None = None
+    params: str | None = None
+    winners: Path | None = None
+    data: dict[str, Any] = {}
+    label: dict[str, Any] = {}
+    terms: dict[str, Any] = {}
+    overlapping: bool | None = None
+    to_database: bool | None = None
+
+
+class Job(NamedTuple):
+    """One strategy on some symbols (none: all there are); `mark` goes into its files' names."""
+
+    settings: StrategySettings
+    symbols: tuple[str, ...]
+    mark: str = ""
+
+
+class Plan(NamedTuple):
+    """What is to be extracted. `is_session_known`: it was told, not taken for granted."""
+
+    data: DataSettings
+    is_session_known: bool
+    context: ContextSettings
+    collection: CollectionSettings | None
+    jobs: tuple[Job, ...]
+    terms: dict[str, Any]
+
+
+def plan_of(asked: Asked) -> Plan:
+    """Return what to extract. Raises ConfigError for options that make no sense together."""
+    run = load_run(asked.config, asked.assignments) if asked.config is not None else None
+    if run is None and asked.assignments:
+        raise ConfigError("--set changes a key of a run file: name one with --config")
+    base = run.data if run is not None else DataSettings()
+    data = decode_strict(msgspec.to_builtins(base) | asked.data, DataSettings, ORIGIN)
+    # A place that is given is read by what it is, not by the run file's source.
+    if {"dir", "path"} & asked.data.keys():
+        place = {"dir": "", "path": "", "source": ""} | asked.data
+        data = decode_strict(msgspec.to_builtins(data) | place, DataSettings, ORIGIN)
+    collection = run.ml_data_collection if run is not None else CollectionSettings()
+    is_collecting = asked.to_database
+    if is_collecting is None:
+        is_collecting = run is not None and collection.enabled
+    return Plan(
+        data=data,
+        is_session_known=run is not None or "session" in asked.data,
+        context=run.context if run is not None else NO_CONTEXT,
+        collection=collection if is_collecting else None,
+        jobs=tuple(_jobs(asked, run, data)),
+        terms=asked.terms,
+    )
+
+
+def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job]:
+    if asked.winners is not None:
+        if asked.strategy is not None or asked.params is not None:
+            raise ConfigError("--from-winners brings strategies and parameters: leave out others")
+        return _winning(asked, run, data, read_winners(asked.winners).winners)
+    params = params_of(asked.params) if asked.params is not None else {}
+    if asked.strategy is not None:
+        settings = _settings(asked.strategy, run, data)
+        settings = msgspec.structs.replace(settings, params=settings.params | params)
+        return [Job(_asked_of(settings, asked), data.symbols)]
+    if params:
+        raise ConfigError("--params are those of a strategy: name it with --strategy")
+    if run is None:
+        raise ConfigError(
+            "say what to extract: --strategy NAME, --from-winners FILE, or --config FILE for the "
+            "strategies of a run"
+        )
+    chosen = [one for one in run.strategies if one.rule_name != EXTERNAL]
+    if not chosen:
+        raise ConfigError(f"{asked.config} has no built-in strategy: name one with --strategy")
+    symbols = data.symbols if "symbols" in asked.data else ()
+    return [Job(_asked_of(one, asked), symbols or one.symbols) for one in chosen]
+
+
+def _winning(
+    asked: Asked, run: RunSettings | None, data: DataSettings, winners: tuple[Winner, ...]
+) -> list[Job]:
+    jobs: list[Job] = []
+    seen: dict[tuple[str, str], int] = {}
+    for winner in winners:
+        if data.symbols and winner.symbol not in (*data.symbols, EVERY_SYMBOL):
+            continue
+        count = seen[winner.strategy, winner.symbol] = (
+            seen.get((winner.strategy, winner.symbol), 0) + 1
+        )
+        settings = _settings(winner.strategy, run, data)
+        settings = msgspec.structs.replace(settings, params=winner.params)
+        symbols = data.symbols if winner.symbol == EVERY_SYMBOL else (winner.symbol,)
+        # The best of a pair has the plain name; others are told apart.
+        mark = "" if count == 1 else f"rank{winner.rank}"
+        jobs.append(Job(_asked_of(settings, asked), symbols, mark))
+    if not jobs:
+        raise ConfigError(f"{asked.winners} has no winner to extract: look at it, or at --symbol")
+    return jobs
+
+
+def _settings(name: str, run: RunSettings | None, data: DataSettings) -> StrategySettings:
+    """Return the run's strategy of that name, or a plain one that pays its instruments' costs."""
+    for one in run.strategies if run is not None else ():
+        if one.name == name:
+            return one
+    book = msgspec.structs.replace(bundled_instruments(), session="")
+    return StrategySettings(name, interval=data.interval, instruments=book)
+
+
+def _asked_of(settings: StrategySettings, asked: Asked) -> StrategySettings:
+    """Return a strategy with label and overlap as asked for; which symbols is the job's word."""
+    label = msgspec.to_builtins(settings.label) | asked.label
+    if asked.label.keys() - {"rule"} and label["rule"] != "triple_barrier":
+        raise ConfigError(
+            "--target-r and --max-hold-bars are those of a triple barrier: say --label "
+            "triple_barrier, or give the strategy's own in --params"
+        )
+    overlapping = settings.overlapping if asked.overlapping is None else asked.overlapping
+    return msgspec.structs.replace(
+        settings,
+        symbols=(),
+        label=decode_strict(label, LabelSettings, ORIGIN),
+        overlapping=overlapping,
+    )
