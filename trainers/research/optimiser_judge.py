@@ -1,0 +1,181 @@
+"""Judges the finished trials of a study: the choice first, then the seal, then the conclusion."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from sqlalchemy import Engine
+
+from engine.backtests.bar_history import BarHistory
+from trainers.research.evaluation import Evaluator, StudyTask
+from trainers.research.holdout import agreement, open_holdout
+from trainers.research.optimiser_report import (
+    DeflatedFigures,
+    HoldoutFigures,
+    OptimiserReport,
+    TrialCounts,
+    conclude,
+    holdout_figures,
+    span_figures,
+)
+from trainers.research.search_space import params_key
+from trainers.research.study import Finished
+from trainers.research.study_figures import (
+    Floats,
+    PboFigures,
+    WalkForwardFigures,
+    chosen_of,
+    importance_of,
+    pbo_of,
+    returns_of,
+    walk_forward_of,
+)
+from trainers.research.study_spans import Span, days_of
+from trainers.research.trial_ledger import Among, Trial, TrialLedger, symbols_digest_of
+from trainers.statistics.performance import Performance, moments_of
+from trainers.statistics.sharpe import effective_trials
+
+
+class Choice(NamedTuple):
+    """The chosen trial and all that is known of it before the holdout is opened."""
+
+    trial: Finished
+    own: Finished | None
+    train: Performance | None
+    validation: Performance | None
+    deflated: DeflatedFigures
+    pbo: PboFigures | None
+    walk_forward: WalkForwardFigures
+    importance: dict[str, float] | None
+
+
+class Judge:
+    """Judges one study. `research` holds the bars of train and validation, none of the holdout."""
+
+    def __init__(
+        self, task: StudyTask, study: str, research: BarHistory, counts: TrialCounts
+    ) -> None:
+        self._task, self._study, self._research = task, study, research
+        self._counts = counts
+        self._symbols = symbols_digest_of(research.symbols)
+        self._evaluator = Evaluator(task, research)
+
+    def choose(self, evaluated: list[Finished], good: list[Finished], ledger: str | Path) -> Choice:
+        """Choose among the `good` trials; all that were `evaluated` enter the ledger."""
+        task, spans = self._task, self._task.spans
+        chosen, returns = chosen_of(good), returns_of(good)
+        days = np.unique(days_of(self._research.instants))[1:]
+        whole = self._performance(chosen, Span(spans.train.first_day, spans.validation.last_day))
+        assert whole is not None, "nothing is lost before the first day"
+        own = {params_key(trial.params): trial for trial in evaluated}
+        space, given = task.space(), task.own_params()
+        return Choice(
+            trial=chosen,
+            own=own.get(params_key(space.rounded(given))) if space.holds(given) else None,
+            train=self._performance(chosen, spans.train),
+            validation=self._performance(chosen, spans.validation),
+            deflated=self._deflated(evaluated, whole, returns, ledger),
+            pbo=pbo_of(returns, good, task.seed),
+            walk_forward=walk_forward_of(returns, days, good, spans, whole.periods_per_year),
+            importance=importance_of(good, task),
+        )
+
+    def open(
+        self, choice: Choice, history: BarHistory, engine: Engine, now_ns: int
+    ) -> HoldoutFigures:
+        """Record the opening of the holdout, then run the chosen trial on it."""
+        span, params = self._task.spans.holdout, choice.trial.params
+        opened = open_holdout(
+            engine,
+            symbols_digest=self._symbols,
+            span=span,
+            strategy=self._task.strategy.name,
+            study=self._study,
+            params=params_key(params),
+            opened_ts=now_ns,
+        )
+        found = Evaluator(self._task, history).holdout(params)
+        return holdout_figures(span, found, agreement(choice.validation, found), opened)
+
+    def report(self, choice: Choice, holdout: HoldoutFigures) -> OptimiserReport:
+        """Return all of it, with its conclusion."""
+        task, trial, own = self._task, choice.trial, choice.own
+        assert trial.evaluated is not None
+        params, portfolio = task.space().split(trial.params)
+        is_evidence, sentence = conclude(
+            choice.deflated, choice.walk_forward, holdout, counts=self._counts
+        )
+        return OptimiserReport(
+            strategy=task.strategy.name,
+            study=self._study,
+            objective=task.objective,
+            seed=task.seed,
+            trials=self._counts,
+            trial=trial.number,
+            params=params,
+            portfolio=portfolio,
+            value=trial.value,
+            validation_value=trial.evaluated.validation,
+            own_value=own.value if own else None,
+            own_validation_value=own.evaluated.validation if own and own.evaluated else None,
+            train=span_figures(task.spans.train, choice.train),
+            validation=span_figures(task.spans.validation, choice.validation),
+            holdout=holdout,
+            importance=choice.importance,
+            deflated=choice.deflated,
+            pbo=choice.pbo,
+            walk_forward=choice.walk_forward,
+            is_evidence=is_evidence,
+            sentence=sentence,
+        )
+
+    def _performance(self, trial: Finished, span: Span) -> Performance | None:
+        return self._evaluator.performance(trial.params, span)
+
+    def _deflated(
+        self, evaluated: list[Finished], whole: Performance, returns: Floats, location: str | Path
+    ) -> DeflatedFigures:
+        """Deflate by every trial of this strategy on these symbols, whichever search made it."""
+        among = Among("strategy", self._task.strategy.rule_name, self._symbols)
+        with TrialLedger(location) as ledger:
+            ledger.record(self._trials(evaluated))
+            found = ledger.deflated_performance(whole, among)
+            trials = ledger.count(among)
+        return DeflatedFigures(
+            probability=None if found is None else found.probability,
+            benchmark=None if found is None else found.benchmark * whole.periods_per_year**0.5,
+            trials=trials,
+            effective=effective_trials(returns),
+        )
+
+    def _trials(self, evaluated: list[Finished]) -> list[Trial]:
+        digest, found = self._research.digest(), []
+        for trial in evaluated:
+            assert trial.evaluated is not None
+            counts = trial.evaluated.trades >= self._task.trades_min
+            returns = trial.evaluated.returns
+            found.append(
+                Trial(
+                    kind="strategy",
+                    scope=self._task.strategy.rule_name,
+                    symbols_digest=self._symbols,
+                    data_digest=digest,
+                    params_digest=self._params_digest(trial),
+                    study=self._study,
+                    sharpe=moments_of(returns).sharpe if counts else None,
+                    periods=len(returns),
+                )
+            )
+        return found
+
+    def _params_digest(self, trial: Finished) -> str:
+        """Stand for all that is the trial's own, what it leaves at its default included."""
+        own, shared = self._task.space().split(trial.params)
+        told = (
+            {**self._task.strategy.params, **own},
+            msgspec.structs.replace(self._task.portfolio, **shared),
+            self._task.costs,
+        )
+        return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
