@@ -67,6 +67,8 @@ STATE_SIZE = _SUMS + _MEASURES
 @kernel
 def strength(history: FeatureHistory, reference: float) -> float:
     """Return the completed bars' return less the reference's over the same time."""
+    if np.isnan(reference):
+        return np.nan
     before = history.end - 2
     own: float = history.close[before] / history.close[before - STRENGTH_BARS] - 1.0
     return own - reference
