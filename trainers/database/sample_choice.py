@@ -5,8 +5,21 @@ counts: that of `preferred_digest` if there is one, else the one that came in la
 never counts a signal twice, whatever was tried before.
 """
 
+from typing import Any
+
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, Tuple, and_, case, exists, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Tuple,
+    and_,
+    case,
+    exists,
+    func,
+    select,
+    tuple_,
+)
 
 from trainers.database.sample_tables import samples
 
@@ -32,6 +45,16 @@ class SampleChoice(msgspec.Struct, frozen=True, kw_only=True):
             select(*chosen)
             .where(self._meets(samples, samples.c.ts), *self._stands_alone())
             .order_by(samples.c.ts, samples.c.signal_id)
+        )
+
+    def layouts(self) -> Select[Any]:
+        """Return the query for the digests of the samples' layouts, the newest first."""
+        digest = samples.c.features_digest
+        return (
+            select(digest)
+            .where(self._meets(samples, samples.c.ts))
+            .group_by(digest)
+            .order_by(func.max(samples.c.id).desc())
         )
 
     def _meets(self, table: FromClause, ts: ColumnElement[int]) -> ColumnElement[bool]:
