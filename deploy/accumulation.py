@@ -9,7 +9,6 @@ from deploy.market_data import data_set_of_table, read_market
 from deploy.state import StateDir
 from engine.backtests.bar_history import BarHistory
 from engine.backtests.context_rows import context_rows
-from engine.backtests.history_scorer import HistoryScorer
 from engine.settings import EXTERNAL, StrategySettings
 from engine.symbol_costs import SymbolCosts
 from models.feature_set import load_feature_set
@@ -59,12 +58,6 @@ def _samples(
     model: Model | None,
     provenance: Provenance,
 ) -> list[Sample]:
-    features = load_feature_set()
     costs = tuple(SymbolCosts(settings).each(history.symbols))
     market = Market(history, contexts, costs, np.ones(len(history)))
-    found = extract_trades(settings, market, features)
-    if model is None:
-        return labelled_samples(found, provenance)
-    scorer = HistoryScorer(settings, history, features, contexts)
-    scorer.start_with(model)
-    return labelled_samples(found, provenance, scorer.score(found.log))
+    return labelled_samples(extract_trades(settings, market, load_feature_set()), provenance, model)

@@ -52,6 +52,7 @@ class Plan(NamedTuple):
     is_session_known: bool
     context: ContextSettings
     collection: CollectionSettings | None
+    run: RunSettings | None
     jobs: tuple[Job, ...]
     terms: dict[str, Any]
 
@@ -72,13 +73,21 @@ def plan_of(asked: Asked) -> Plan:
     if is_collecting is None:
         is_collecting = run is not None and collection.enabled
     return Plan(
-        data=data,
+        data=_with_references(data, run),
         is_session_known=run is not None or "session" in asked.data,
         context=run.context if run is not None else NO_CONTEXT,
         collection=collection if is_collecting else None,
+        run=run,
         jobs=tuple(_jobs(asked, run, data)),
         terms=asked.terms,
     )
+
+
+def _with_references(data: DataSettings, run: RunSettings | None) -> DataSettings:
+    """Return whose bars to read: what the context looks at is read beside what is extracted."""
+    if run is None or run.context.is_empty:
+        return data
+    return msgspec.structs.replace(data, symbols=run.data.symbols)
 
 
 def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job]:

@@ -6,8 +6,11 @@ from typing import Self
 import msgspec
 
 from deploy.extraction_plan import Plan
+from deploy.first_models import first_models
 from deploy.state import StateDir
 from models.feature_set import load_feature_set
+from models.onnx_session import Model
+from models.vector import vector_names
 from trainers.backtest_samples import register_run
 from trainers.database.feature_database import FeatureDatabase
 from trainers.database.provenance import DataSet
@@ -28,6 +31,7 @@ class SampleStore:
         self._plan = plan
         self._state = state
         self._database: FeatureDatabase | None = None
+        self._models: dict[str, Model] = {}
 
     def __enter__(self) -> Self:
         if self._plan.collection is not None:
@@ -35,6 +39,7 @@ class SampleStore:
             location = self._state.database(self._plan.collection.db_path)
             self._database = FeatureDatabase(location)
             self.title = self._database.title
+            self._models = self._first_models()
         return self
 
     def __exit__(
@@ -57,4 +62,14 @@ class SampleStore:
             settings = msgspec.structs.replace(settings, costs=costs, instruments=None)
         names = load_feature_set().names
         provenance = register_run(self._database, (settings,), names, data)
-        self.added += self._database.add(labelled_samples(found, provenance))
+        self.added += self._database.add(
+            labelled_samples(found, provenance, self._models.get(settings.name))
+        )
+
+    def _first_models(self) -> dict[str, Model]:
+        run = self._plan.run
+        if run is None:
+            return {}
+        features = load_feature_set().names
+        names = {one.name: vector_names(features, one.features) for one in run.strategies}
+        return first_models(names, run, self._state)

@@ -14,6 +14,7 @@ from deploy.config import load_run
 from deploy.market_data import read_market
 from deploy.params_text import PARAMS_CHARS_MAX, params_of
 from deploy.state import StateDir
+from engine.context_settings import ContextSettings
 from engine.settings import StrategySettings
 from models.artifact import save_artifact
 from streams.errors import ConfigError
@@ -135,7 +136,7 @@ def test_each_winner_is_extracted_and_one_that_fails_stops_none(
 def test_samples_go_in_once_and_are_those_that_train_accumulates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    run = ("--config", str(RUN), "--set", "data.symbols=[IBM,MSFT]")
+    run = ("--config", str(RUN), "--set", "data.symbols=[IBM,MSFT]", *with_a_model(tmp_path))
     state = ("--state-dir", str(tmp_path / "extracted"))
     first = document(capsys, *run, *state)
     assert first["samples_added"] == sum(one["rows"] for one in first["extracted"]) > 50
@@ -151,11 +152,37 @@ def test_samples_go_in_once_and_are_those_that_train_accumulates(
     assert "samples_added" not in kept
 
 
+def test_a_reference_of_the_context_is_read_beside_the_symbol_asked_for(
+    capsys: pytest.CaptureFixture[str],
+):
+    run = ("--config", str(RUN), "--set", "context.market=MSFT", "--files-only")
+    told = document(capsys, *run, "--strategy", RSI2, "--symbol", "IBM")
+    [one] = told["extracted"]
+    assert one["symbol"] == "IBM"
+    read = pl.read_csv(one["files"][0])
+    assert read["market_return_20"].is_finite().all()
+    expected = FeatureExtractor(context=ContextSettings(market="MSFT")).extract_history(
+        (RSI2, {"max_hold_bars": 20}), read_history(SourceSettings(kind="sample")), "IBM"
+    )
+    assert read["market_beta_60"].to_list() == pytest.approx(expected["market_beta_60"].to_list())
+
+
 def test_other_costs_are_other_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     asked = ("--strategy", RSI2, "--symbol", "IBM", "--to-database", "--state-dir", str(tmp_path))
     own = document(capsys, *asked)["samples_added"]
     assert document(capsys, *asked, "--commission-per-side", "1.0")["samples_added"] == own > 20
     assert document(capsys, *asked, "--commission-per-side", "1.0")["samples_added"] == 0
+
+
+def with_a_model(folder: Path) -> tuple[str, ...]:
+    """Options that let a small model speak of the first strategy's signals."""
+    names = ("ibs", "rsi_14", "return_60", "signal_score")
+    artifact = tiny_artifact(names, (0.8, -0.01, 3.0, 0.5), -0.3, signer=TEST_SIGNER)
+    model = save_artifact(artifact, folder / "model")
+    return (
+        *("--set", f"strategies.0.ml.model_path={model}"),
+        *("--set", f"trusted_keys=[{TEST_SIGNER.public_hex}]"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,16 +195,8 @@ def test_other_costs_are_other_samples(tmp_path: Path, capsys: pytest.CaptureFix
 def test_columns_and_the_streams_cores_accumulate_the_same_database(
     assignments: tuple[str, ...], tmp_path: Path
 ):
-    names = ("ibs", "rsi_14", "return_60", "signal_score")
-    artifact = tiny_artifact(names, (0.8, -0.01, 3.0, 0.5), -0.3, signer=TEST_SIGNER)
-    model = save_artifact(artifact, tmp_path / "model")
-    given = (
-        "data.symbols=[IBM,MSFT,GOOG]",
-        f"strategies.0.ml.model_path={model}",
-        f"trusted_keys=[{TEST_SIGNER.public_hex}]",
-        *assignments,
-    )
-    settings = load_run(RUN, given)
+    model = with_a_model(tmp_path)[1::2]
+    settings = load_run(RUN, ("data.symbols=[IBM,MSFT,GOOG]", *model, *assignments))
     fast, slow = StateDir(tmp_path / "fast"), StateDir(tmp_path / "slow")
     for state in (fast, slow):
         state.make()

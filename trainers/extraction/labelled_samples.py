@@ -1,7 +1,9 @@
 """Training data as samples of the feature database, equal to those of the stream."""
 
-from engine.backtests.history_scorer import Scores
+from engine.backtests.history_scorer import HistoryScorer, Scores
 from engine.signal_maker import signal_id_of
+from models.feature_set import load_feature_set
+from models.onnx_session import Model
 from models.vector import digest_of
 from trainers.database.provenance import Provenance
 from trainers.extraction.extraction import Extraction
@@ -9,12 +11,13 @@ from trainers.sample import UNTOLD, VIRTUAL, Sample, is_sound
 
 
 def labelled_samples(
-    found: Extraction, provenance: Provenance = UNTOLD, scores: Scores | None = None
+    found: Extraction, provenance: Provenance = UNTOLD, model: Model | None = None
 ) -> list[Sample]:
     """Return the k trades of an extraction that can be learned from.
 
-    `scores`: what a model said of them, in their order; without it none spoke.
+    `model` speaks of them from the first on, as that of `ml.model_path`; without it none does.
     """
+    scores = _scores(found, model)
     log, figures, history = found.log, found.figures, found.market.history
     name = found.settings.name
     digest = digest_of(found.vector_names)
@@ -32,7 +35,7 @@ def labelled_samples(
     for place, row in enumerate(rows):
         ts, entry_ts, exit_ts, slot, side, score, y_binary, y_return, r_multiple, pnl_net = row
         symbol = history.symbols[slot]
-        model = None if scores is None else scores.model[place]
+        version = None if scores is None else scores.model[place]
         probability = None if scores is None else float(scores.probability[place])
         sample = Sample(
             strategy=name,
@@ -50,8 +53,8 @@ def labelled_samples(
             pnl_net=pnl_net,
             vector=vectors[place].tobytes(),
             features_digest=digest,
-            probability=None if model is None else probability,
-            model=model,
+            probability=None if version is None else probability,
+            model=version,
             params_digest=provenance.params.get(name, ""),
             data_digest=provenance.data_digest,
             code_version=provenance.code_version,
@@ -59,3 +62,12 @@ def labelled_samples(
         if is_sound(sample):
             samples.append(sample)
     return samples
+
+
+def _scores(found: Extraction, model: Model | None) -> Scores | None:
+    if model is None:
+        return None
+    market = found.market
+    scorer = HistoryScorer(found.settings, market.history, load_feature_set(), market.contexts)
+    scorer.start_with(model)
+    return scorer.score(found.log)

@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from engine.settings import StrategySettings
+from engine.settings import LabelSettings, StrategySettings
 from engine.strategy import load_strategy
 from models.feature_set import load_feature_set
 from streams.errors import ConfigError, DataError
@@ -18,6 +18,7 @@ from trainers.extraction.training_frame import learnable
 
 RSI2 = "rsi2_mean_reversion"
 EVERY = ("breakout", {"trend_ma": 20})
+BARRIER = LabelSettings(rule="triple_barrier", target_r=1.0, max_hold_bars=9)
 ORIGINAL = (
     "Date/Time", "Exit Date/Time", "Entry_Price", "Exit_Price", "y_return", "y_binary",
     "y_pnl_usd", "y_pnl_gross",
@@ -65,6 +66,21 @@ def test_a_yen_profit_is_worth_dollars_at_the_exit():
     np.testing.assert_allclose(frame["y_pnl_gross"], dollars, rtol=1e-9)
 
 
+def test_a_cross_is_worth_dollars_by_the_last_close_of_its_pair():
+    data = pl.concat([daily("EURGBP"), daily("GBPUSD", seed=7)])
+    frame = FeatureExtractor().extract(RSI2, data, "EURGBP")
+    closes = dict(data.filter(Symbol="GBPUSD").select("Date/Time", "Close").rows())
+    exits = frame["Exit Date/Time"].dt.convert_time_zone("America/New_York").dt.date()
+    pounds = frame["side"] * (frame["Exit_Price"] - frame["Entry_Price"])
+    dollars = [one * closes[day] for one, day in zip(pounds, exits, strict=True)]
+    np.testing.assert_allclose(frame["y_pnl_gross"], dollars, rtol=1e-9)
+    # Without its pair it says so; a symbol beside it is none the worse.
+    with pytest.raises(ConfigError, match="needs the bars of GBPUSD or USDGBP"):
+        FeatureExtractor().extract(RSI2, data.filter(Symbol="EURGBP"))
+    others = pl.concat([daily("EURGBP"), daily("EURUSD", seed=7)])
+    assert len(FeatureExtractor().extract(RSI2, others, "EURUSD")) > 20
+
+
 def test_a_strategys_own_costs_hold_until_others_are_given():
     settings = StrategySettings(RSI2)
     free = FeatureExtractor(commission_per_side=0.0, slippage_ticks=0.0).extract(
@@ -92,17 +108,27 @@ def test_indicators_are_as_of_the_signals_bar():
         assert frame.select(own).row(place) == again
 
 
-def test_later_bars_change_nothing_that_was_closed_before():
+@pytest.mark.parametrize(
+    ("strategy", "extractor"),
+    [
+        (RSI2, FeatureExtractor(overlapping=True)),
+        (EVERY, FeatureExtractor()),
+        (EVERY, FeatureExtractor(overlapping=True, label=BARRIER)),
+    ],
+    ids=("every event", "one at a time", "triple barrier"),
+)
+def test_later_bars_change_nothing_that_was_closed_before(
+    strategy: str | tuple[str, dict], extractor: FeatureExtractor
+):
     data = daily("X")
-    whole = FeatureExtractor(overlapping=True).extract(RSI2, data)
+    whole = extractor.extract(strategy, data)
     noise = daily("X", seed=99)
     for at in (700, 900, 1100):
         day = FIRST_DAY + datetime.timedelta(at)
         until = data.filter(pl.col("Date/Time") <= day)
-        cut = FeatureExtractor(overlapping=True).extract(RSI2, until)
-        other = FeatureExtractor(overlapping=True).extract(
-            RSI2, pl.concat([until, noise.filter(pl.col("Date/Time") > day)])
-        )
+        cut = extractor.extract(strategy, until)
+        changed = pl.concat([until, noise.filter(pl.col("Date/Time") > day)])
+        other = extractor.extract(strategy, changed)
         by_then = pl.col("label_end") <= datetime.datetime(
             day.year, day.month, day.day, 22, tzinfo=datetime.UTC
         )
