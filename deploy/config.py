@@ -27,6 +27,7 @@ from models.settings import MlSettings
 from streams.errors import ConfigError
 from streams.source_settings import SourceSettings
 from streams.strict import decode_strict
+from trainers.research.optimiser_settings import OptimiseSettings
 from trainers.settings import TrainSettings
 
 BUNDLED = Path(__file__).resolve().parent.parent / "configs"
@@ -95,6 +96,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[StrategySettings, ...]
     context: ContextSettings
     portfolio: PortfolioSettings
+    optimize: OptimiseSettings
     drift: DriftSettings
     train: TrainSettings
     ml_data_collection: CollectionSettings
@@ -113,6 +115,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     strategies: tuple[StrategySettings, ...] = ()
     context: ContextSettings = ContextSettings()
     portfolio: PortfolioSettings = PortfolioSettings()
+    optimize: OptimiseSettings = OptimiseSettings()
     instruments: str = ""
     drift: DriftSettings = DriftSettings()
     train: TrainSettings = TrainSettings()
@@ -142,9 +145,18 @@ def load_run(
     A name that is no file here is looked for among the bundled configurations. Raises
     ConfigError that names the path, the value, what is allowed, and the file.
     """
+    return run_of(run_tree(file, assignments, environment), str(file))
+
+
+def run_tree(
+    file: Path,
+    assignments: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> dict[str, Any]:
+    """Return the keys of a run file as they stand there, with the overrides. As `load_run`."""
     tree = _read(find_config(file))
     apply_overrides(tree, assignments, environment, RunFile.__struct_fields__)
-    return run_of(tree, str(file))
+    return tree
 
 
 def bundled_runs() -> tuple[str, ...]:
@@ -173,6 +185,7 @@ def run_of(tree: dict[str, Any], origin: str) -> RunSettings:
         strategies=strategies,
         context=file.context,
         portfolio=file.portfolio,
+        optimize=file.optimize,
         drift=file.drift,
         train=file.train,
         ml_data_collection=file.ml_data_collection,
