@@ -22,6 +22,7 @@ from deploy.commands import (
     demo,
     extract,
     models,
+    optimize,
     replay,
     run,
     samples,
@@ -60,6 +61,7 @@ for _command in (
     extract.extract,
     sweep.sweep,
     winners.winners,
+    optimize.optimize,
     status.status,
 ):
     app.command()(_command)
