@@ -32,6 +32,8 @@ class Extracted(msgspec.Struct, frozen=True):
 
     `hit_rate`: share of rows that won before costs; `base_rate`: share with y_binary 1, which won
     after costs: what a model has to beat. `signals` were made, `still_open` of them have no end.
+    `session` is that of the closes; `dollars_per_point`: what a move of 1.0 makes as of the last
+    bar.
     """
 
     strategy: str
@@ -45,6 +47,8 @@ class Extracted(msgspec.Struct, frozen=True):
     mean_r: float | None
     first: str | None
     last: str | None
+    session: str
+    dollars_per_point: float
     files: tuple[str, ...]
 
 
@@ -163,13 +167,15 @@ def _extract(
         keep(extraction, data)
         frame = training_frame(extraction)
         files = write_training_data(frame, folder, symbol, job.settings.name, form, job.mark)
-        found.append(_extracted(extraction, symbol, frame, files))
+        found.append(_extracted(extraction, symbol, session, frame, files))
     if not found:
         raise ConfigError(f"no symbol is there for {job.settings.name}: look at --symbol")
     return found
 
 
-def _extracted(found: Extraction, symbol: str, frame: pl.DataFrame, files: list[Path]) -> Extracted:
+def _extracted(
+    found: Extraction, symbol: str, session: str, frame: pl.DataFrame, files: list[Path]
+) -> Extracted:
     has_rows = not frame.is_empty()
     days = frame["Date/Time"].dt.strftime("%Y-%m-%d").to_list()
     won = (found.figures.y_pnl_gross > 0.0).mean() if has_rows else 0.0
@@ -185,5 +191,7 @@ def _extracted(found: Extraction, symbol: str, frame: pl.DataFrame, files: list[
         mean_r=float(found.figures.r_multiple.mean()) if has_rows else None,
         first=min(days) if has_rows else None,
         last=max(days) if has_rows else None,
+        session=session,
+        dollars_per_point=float(found.market.dollars[-1]),
         files=tuple(map(str, files)),
     )

@@ -159,6 +159,9 @@ def _run(
         )
         added, place = store.added, store.title
     _show(done, failed, output)
+    if not plan.is_session_known:
+        for session in sorted({one.session for one in done}):
+            output.say(f"closes are those of session {session}, as these trade; else say --session")
     document: dict[str, object] = {"extracted": done, "failed": failed}
     if place is not None:
         output.say(f"{added} new training samples in {place}")
@@ -174,7 +177,7 @@ def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> No
     table = Table()
     for name in ("strategy", "symbol"):
         table.add_column(name, no_wrap=True)
-    for name in ("rows", "signals", "open", "hit rate", "base rate", "mean R"):
+    for name in ("rows", "signals", "open", "hit rate", "base rate", "mean R", "$/point"):
         table.add_column(name, justify="right")
     for name in ("first", "last"):
         table.add_column(name)
@@ -182,7 +185,8 @@ def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> No
         rates = (_shown(one.hit_rate, ".1%"), _shown(one.base_rate, ".1%"))
         counts = (f"{one.rows:,}", f"{one.signals:,}", f"{one.still_open:,}")
         span = (one.first or "-", one.last or "-")
-        row = (one.strategy, one.symbol, *counts, *rates, _shown(one.mean_r, "+.3f"), *span)
+        money = (_shown(one.mean_r, "+.3f"), f"{one.dollars_per_point:,.6g}")
+        row = (one.strategy, one.symbol, *counts, *rates, *money, *span)
         table.add_row(*row)
     if done:
         output.show(table)

@@ -74,6 +74,7 @@ def test_a_folder_of_futures_is_read_by_symbol_and_pays_by_the_contract(
     [one] = told["extracted"]
     expected = FeatureExtractor().extract(RSI2, tmp_path / "ES.csv", "ES")
     assert one["rows"] == len(expected) > 20
+    assert (one["session"], one["dollars_per_point"]) == ("futures", 50.0)
     [file] = one["files"]
     assert pl.read_csv(file)["y_pnl_usd"].to_list() == expected["y_pnl_usd"].to_list()
     # Nobody named a symbol: which session they close in is seen from the files.
