@@ -76,16 +76,16 @@ class Strategy:
         """update(states, slot, ts, open, high, low, close, volume, params, out): one bar.
 
         `states` float64 (slots, state_size), `params` float64 from `vector`, `out` float64
-        (DECISION_SIZE,): the decision and, last, ATR(14) as of the bar.
+        (DECISION_SIZE,): the decision and, last, ATR(14) as of a bar that signals, else NaN.
         """
-        return self._composed("", strategy_sources.UPDATE, "update")
+        return self._composed("_bar", strategy_sources.UPDATE, "update")
 
     @cached_property
     def update_many(self) -> Callable[..., None]:
         """update_many(states, slots int64[n], ts int64[n], bars float64[n, 5], params, out
         float64[n, DECISION_SIZE]): n bars in order.
         """
-        return self._composed("", strategy_sources.UPDATE, "update_many")
+        return self._composed("_many", strategy_sources.UPDATE_MANY, "update_many")
 
     @cached_property
     def run(self) -> Callable[..., int]:

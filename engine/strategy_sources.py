@@ -1,7 +1,7 @@
 """The texts of the modules that are composed of a strategy's kernels: see `engine.strategy`.
 
-Each is compiled when it is first asked for: `update` (bar by bar, and the loop over bars), `run`
-(the live path) and `indicators`, so that nobody waits for what he does not use.
+Each is compiled when it is first asked for: `update` (one bar), `update_many` (the loop over bars),
+`run` (the live path) and `indicators`, so that nobody waits for what he does not use.
 """
 
 UPDATE = '''"""The composed update of strategy {name}."""
@@ -28,8 +28,23 @@ def update(states, slot, ts, open_, high, low, close, volume, params, out):
     history = push(state[:HISTORY_SIZE], ts, open_, high, low, close, volume)
     out[:] = 0.0
     out[2] = np.nan
+    out[5] = np.nan
     step(state[HISTORY_SIZE:], history, params, out)
-    out[5] = average_true_range(history)
+    if out[0] != 0.0:
+        out[5] = average_true_range(history)
+'''
+
+UPDATE_MANY = '''"""The composed update of strategy {name}, over many bars."""
+
+import numba
+import numpy as np
+
+from engine.indicators import average_true_range
+from engine.strategies.{name} import step
+from models.history import HISTORY_SIZE, push
+from models.kernel import borrowed
+
+ROW = "float64[:, ::1]"
 
 
 @numba.njit(
@@ -40,9 +55,13 @@ def update(states, slot, ts, open_, high, low, close, volume, params, out):
 def update_many(states, slots, ts, bars, params, out):
     for i in range(len(slots)):
         bar = bars[i]
-        update(
-            states, slots[i], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4], params, out[i]
-        )
+        state = borrowed(states[slots[i]])
+        history = push(state[:HISTORY_SIZE], ts[i], bar[0], bar[1], bar[2], bar[3], bar[4])
+        decision = out[i]
+        decision[:] = 0.0
+        decision[2] = np.nan
+        step(state[HISTORY_SIZE:], history, params, decision)
+        decision[5] = average_true_range(history)
 '''
 
 RUN = '''"""The composed run of strategy {name}."""
@@ -143,8 +162,10 @@ def indicators_many(states, slots, ts, bars, params, decisions, out):
         decision = decisions[i]
         decision[:] = 0.0
         decision[2] = np.nan
+        decision[5] = np.nan
         step(state[HISTORY_SIZE:], history, params, decision)
-        decision[5] = average_true_range(history)
+        if decision[0] != 0.0:
+            decision[5] = average_true_range(history)
         values = out[i]
         values[:] = np.nan
         indicators(state[HISTORY_SIZE:], history, params, values)

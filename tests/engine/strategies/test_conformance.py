@@ -134,14 +134,27 @@ def test_bar_by_bar_and_in_one_run_are_the_same(name):
     ts, prices = columns(random_bars(count=400))
     vector = strategy.vector(strategy.decode_params(values, "params"))
     states = strategy.new_states(3)
-    out = np.empty(DECISION_SIZE)
-    singly = []
-    for at, row in zip(ts.tolist(), prices.tolist(), strict=True):
-        strategy.update(states, 1, at, *row, vector, out)
-        singly.append(out.copy())
-    assert np.array(singly).tobytes() == decisions(strategy, ts, prices, values).tobytes()
+    out = np.empty((len(ts), DECISION_SIZE))
+    slots = np.array([1])
+    for i in range(len(ts)):
+        row = slice(i, i + 1)
+        strategy.update_many(states, slots, ts[row], prices[row], vector, out[row])
+    assert out.tobytes() == decisions(strategy, ts, prices, values).tobytes()
     assert not states[0].any()
     assert not states[2].any()
+
+
+@pytest.mark.parametrize("name", ["rsi2_mean_reversion", "macd_trend"])
+def test_one_bar_is_decided_as_many_are(name):
+    """Of the strategies with a state: all are composed alike."""
+    strategy, values = load_strategy(name), both_sides(name)
+    ts, prices = columns(random_bars(count=400))
+    vector = strategy.vector(strategy.decode_params(values, "params"))
+    states = strategy.new_states(1)
+    out = np.empty((len(ts), DECISION_SIZE))
+    for i, (at, row) in enumerate(zip(ts.tolist(), prices.tolist(), strict=True)):
+        strategy.update(states, 0, at, *row, vector, out[i])
+    assert out.tobytes() == decisions(strategy, ts, prices, values).tobytes()
 
 
 @pytest.mark.parametrize("name", NAMES)
