@@ -104,14 +104,16 @@ def moments_of(returns: Floats) -> Moments:
     # Scaled by the largest, so that neither huge nor tiny returns leave the range of floats.
     scale = float(np.abs(returns).max())
     centred = (returns - mean) / scale if scale else returns
-    variance = float(np.mean(centred**2))
+    # Products, as general powers take twenty times as long.
+    squared = centred * centred
+    variance = float(np.mean(squared))
     if variance**0.5 <= FLAT:
         return Moments(mean, 0.0, None, None)
     return Moments(
         mean,
         scale * float((variance * returns.size / (returns.size - 1)) ** 0.5),
-        float(np.mean(centred**3)) / variance**1.5,
-        float(np.mean(centred**4)) / variance**2,
+        float(np.mean(squared * centred)) / variance**1.5,
+        float(np.mean(squared * squared)) / variance**2,
     )
 
 
