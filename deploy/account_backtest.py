@@ -1,5 +1,6 @@
 """The portfolio of a run: its strategies on its bars, with its models, on shared capital."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,7 @@ def account_backtest(settings: RunSettings, state: StateDir) -> PortfolioBacktes
         features,
         context_rows(history, clock, settings.context),
         first_models(names, settings, state),
+        threads=os.cpu_count() or 1,
     )
 
 

@@ -51,6 +51,7 @@ ROW = "float64[:, ::1]"
     f"void({{ROW}}, int64[::1], int64[::1], {{ROW}}, float64[::1], {{ROW}})",
     cache=True,
     error_model="numpy",
+    nogil=True,
 )
 def update_many(states, slots, ts, bars, params, out):
     for i in range(len(slots)):
@@ -60,8 +61,10 @@ def update_many(states, slots, ts, bars, params, out):
         decision = out[i]
         decision[:] = 0.0
         decision[2] = np.nan
+        decision[5] = np.nan
         step(state[HISTORY_SIZE:], history, params, decision)
-        decision[5] = average_true_range(history)
+        if decision[0] != 0.0:
+            decision[5] = average_true_range(history)
 '''
 
 RUN = '''"""The composed run of strategy {name}."""

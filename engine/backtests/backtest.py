@@ -5,6 +5,9 @@ decisions and each one's trade is walked to its exit. The functions are those of
 and the labeller, so signals, prices and reasons are theirs bit for bit.
 """
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +27,12 @@ from streams.errors import ConfigError
 Floats = NDArray[np.float64]
 
 
-def decisions_of(settings: StrategySettings, history: BarHistory) -> Floats:
+def decisions_of(settings: StrategySettings, history: BarHistory, *, threads: int = 1) -> Floats:
     """Return what the strategy decides at every close, float64 (n, DECISION_SIZE).
 
-    Raises ConfigError for an unknown strategy, a parameter out of range, or other bars than the
-    strategy trades.
+    Symbols are shared among `threads`; what is decided does not depend on them. Raises
+    ConfigError for an unknown strategy, a parameter out of range, or other bars than the strategy
+    trades.
     """
     if history.interval != settings.interval:
         raise ConfigError(
@@ -37,21 +41,33 @@ def decisions_of(settings: StrategySettings, history: BarHistory) -> Floats:
         )
     strategy = load_strategy(settings.rule_name)
     params = strategy.decode_params(dict(settings.params), f"strategies.{settings.name}.params")
+    states, vector = strategy.new_states(len(history.symbols)), strategy.vector(params)
     decisions = np.empty((len(history), DECISION_SIZE))
-    strategy.update_many(
-        strategy.new_states(len(history.symbols)),
-        history.slots,
-        history.ts,
-        history.values,
-        strategy.vector(params),
-        decisions,
-    )
+
+    def decide(rows: slice) -> None:
+        columns = (history.slots[rows], history.ts[rows], history.values[rows])
+        strategy.update_many(states, *columns, vector, decisions[rows])
+
+    parts = _parts(history, threads)
+    if len(parts) == 1:
+        decide(parts[0])
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(decide, parts))
     return decisions
 
 
-def run_strategy(settings: StrategySettings, history: BarHistory) -> TradeLog:
-    """Return every signal of the strategy with its virtual trade. Errors as `decisions_of`."""
-    return trades_of(settings, history, decisions_of(settings, history))
+def _parts(history: BarHistory, threads: int) -> list[slice]:
+    """Return the rows in `threads` parts of whole symbols, about as many bars in each."""
+    wanted = np.linspace(0, len(history), max(threads, 1) + 1)[1:-1]
+    cuts = history.starts[np.searchsorted(history.starts, wanted)].tolist()
+    edges = sorted({0, *cuts, len(history)})
+    return [slice(*pair) for pair in itertools.pairwise(edges)] or [slice(0, 0)]
+
+
+def run_strategy(settings: StrategySettings, history: BarHistory, *, threads: int = 1) -> TradeLog:
+    """Return every signal of the strategy with its virtual trade. As `decisions_of`."""
+    return trades_of(settings, history, decisions_of(settings, history, threads=threads))
 
 
 def trades_of(settings: StrategySettings, history: BarHistory, decisions: Floats) -> TradeLog:

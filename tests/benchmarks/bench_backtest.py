@@ -52,12 +52,15 @@ def best_of(run: Callable[[], object]) -> float:
     return best
 
 
+THREADS = os.cpu_count() or 1
+
+
 def measure(history: BarHistory, peer: str) -> dict[str, Any]:
     costs = [SETTINGS.costs] * len(history.symbols)
     shares = tuple(Instrument(symbol) for symbol in history.symbols)
 
-    def whole() -> TradeLog:
-        log = run_strategy(SETTINGS, history)
+    def whole(threads: int = THREADS) -> TradeLog:
+        log = run_strategy(SETTINGS, history, threads=threads)
         figures_of(log, costs)
         return log
 
@@ -70,6 +73,7 @@ def measure(history: BarHistory, peer: str) -> dict[str, Any]:
         "bars": bars,
         "trades": int(log.is_closed.sum()),
         "backtest_us_per_bar": round(seconds / bars * 1e6, 4),
+        "with_one_thread": round(best_of(lambda: whole(1)) / bars * 1e6, 4),
         "of_which_decisions": round(
             best_of(lambda: decisions_of(SETTINGS, history)) / bars * 1e6, 4
         ),

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from engine import labeller as labeller_module
-from engine.indicators import ATR_BARS
+from engine.indicators import ATR_BARS, average_true_range
 from engine.labeller import Labeller
 from engine.labels.label_kernels import RING_BARS
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from engine.strategist import Strategist
-from engine.strategy import ATR, load_strategy
+from models.history import HISTORY_SIZE, push
 from streams.columns import pack_bars
 from streams.events import Progress, Reset
 from tests.engine.labelling import EXTERNAL, FREE, answer_to, answered, bar, outcomes
@@ -80,18 +80,15 @@ def test_without_a_stop_the_risk_is_a_multiple_of_atr_as_of_the_signals_bar():
 @pytest.mark.parametrize("reset_at", [0, 5, 30])
 def test_the_labellers_atr_is_the_strategies(reset_at):
     """Bit for bit, so that a stop drawn here is the stop drawn there; anew after a reset."""
-    strategy = load_strategy("breakout")
-    vector = strategy.vector(strategy.decode_params({}, "params"))
-    states, out = strategy.new_states(1), np.zeros(6)
+    state = np.zeros(HISTORY_SIZE)
     labeller = Labeller((EXTERNAL,))
     for i, one in enumerate(random_bars(count=4 * ATR_BARS)):
         if i == reset_at:
-            states[:] = 0.0
+            state[:] = 0.0
             feed(labeller, Reset("AAA", one.ts, "split"))
         prices = (one.open, one.high, one.low, one.close, one.volume)
-        strategy.update(states, 0, one.ts, *prices, vector, out)
         feed(labeller, one)
-        assert labeller._series.atr_at(0, i) == out[ATR]
+        assert labeller._series.atr_at(0, i) == average_true_range(push(state, one.ts, *prices))
 
 
 def test_many_trades_of_a_series_are_open_at_once():

@@ -86,6 +86,7 @@ def run_backtest(
     models: Mapping[str, Model] | None = None,
     *,
     from_ts: int = 0,
+    threads: int = 1,
 ) -> PortfolioBacktest:
     """Return the backtest of `strategies` on `history`, whose portfolio trades from `from_ts` on.
 
@@ -103,7 +104,7 @@ def run_backtest(
                 f"strategy {one.name} is external: its signals come from an engine, over the "
                 "stream; leave it out of a backtest"
             )
-        log = run_strategy(one, history)
+        log = run_strategy(one, history, threads=threads)
         scorer = HistoryScorer(one, history, features, contexts)
         if models and one.name in models:
             scorer.start_with(models[one.name])

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.backtests.backtest import run_strategy
+from engine.backtests.backtest import decisions_of, run_strategy
 from engine.backtests.bar_history import BarHistory
 from engine.backtests.feature_columns import plain_contexts
 from engine.backtests.history_scorer import HistoryScorer
@@ -158,6 +158,13 @@ def test_without_a_model_the_mode_answers_at_once(ml, history):
     assert scores.final_score.tolist() == [one.final_score for one in answers]
     assert scores.reasons == tuple(one.reasons for one in answers)
     assert np.isnan(scores.probability).all()
+
+
+@pytest.mark.parametrize("threads", [0, 2, 3, 50])
+def test_decisions_do_not_depend_on_threads(threads, history):
+    settings = StrategySettings(name="rsi2_mean_reversion")
+    alone = decisions_of(settings, history)
+    assert decisions_of(settings, history, threads=threads).tobytes() == alone.tobytes()
 
 
 def test_an_open_trade_stays_open(history):
