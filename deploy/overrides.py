@@ -40,7 +40,26 @@ def apply_overrides(
         if not separator or not path_text.strip():
             raise ConfigError(f"--set must look like a.b=c, was {text!r}")
         value = parse_value(value_text, f"--set {path_text}")
-        set_path(tree, tuple(path_text.strip().split(".")), value, f"--set {text}")
+        set_path(tree, tuple(path_text.strip().split(".")), value, f"--set {path_text.strip()}")
+
+
+def without_secrets(assignments: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the assignments that every user of the machine may see, and the others as variables.
+
+    A URL with a password is no argument for a process: the environment is its owner's alone.
+
+    >>> without_secrets(("a.b=1", "a.url=db://ann:secret@host"))
+    (('a.b=1',), {'ASSAY_A__URL': 'db://ann:secret@host'})
+    """
+    shown, hidden = [], {}
+    for text in assignments:
+        path, _, value = text.partition("=")
+        if "://" in value and "@" in value:
+            name = path.strip().upper().replace(".", ENV_SEPARATOR)
+            hidden[f"{ENV_PREFIX}{name}"] = value
+        else:
+            shown.append(text)
+    return tuple(shown), hidden
 
 
 def parse_value(text: str, origin: str) -> Any:

@@ -1,6 +1,7 @@
 """`assay up`: a broker and all roles, until Ctrl-C."""
 
 import asyncio
+import os
 
 from deploy.config import check_run, load_run
 from deploy.launch import broker_url, role_commands, running_roles
@@ -19,6 +20,7 @@ from deploy.options import (
     roles_but,
 )
 from deploy.output import Output
+from deploy.overrides import without_secrets
 from deploy.role_runtime import cancel_on_signals, run_loop
 from deploy.state import StateDir
 
@@ -51,9 +53,9 @@ def up(
     state.make()
     with broker_url(nats, state, port) as url:
         output.say(f"broker {url}")
-        commands = role_commands(
-            roles, config, assignments or (), url, state, shards=shards, standby=standby
-        )
+        shown, hidden = without_secrets(assignments or ())
+        os.environ.update(hidden)
+        commands = role_commands(roles, config, shown, url, state, shards=shards, standby=standby)
         strategies = [strategy.name for strategy in settings.strategies]
         run_loop(_serve(strategies, commands, url, state, output))
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.config import load_run
 from deploy.launch import role_commands
+from deploy.overrides import without_secrets
 from deploy.state import StateDir
 from tests.deploy.running import assay
 
@@ -33,6 +35,17 @@ def test_a_standby_is_a_second_process_with_the_same_command():
     assert found["scorer-1"] == found["scorer-1-standby"]
     assert found["scorer-1"][-1] == "--standby"
     assert list(commands(standby=True))[1:3] == ["scorer", "scorer-standby"]
+
+
+def test_a_password_reaches_the_roles_by_the_environment_and_no_argument(tmp_path: Path):
+    url = "postgresql://ann:s3cret@db/assay"
+    given = ("encoding=msgpack", f"ml_data_collection.db_path={url}")
+    shown, hidden = without_secrets(given)
+    assert shown == given[:1]
+    settings = load_run(Path("quickstart"), shown, hidden)
+    assert settings.ml_data_collection.db_path == url
+    assert settings == load_run(Path("quickstart"), given, {})
+    assert StateDir(tmp_path).database(url) == url
 
 
 @pytest.mark.parametrize(
