@@ -33,6 +33,7 @@ BOOK = load_instruments()
         ("EURUSD", "fx", 1.0, 0.0001, "USD"),
         ("USD/JPY", "fx", 1.0, 0.01, "JPY"),
         ("EURGBP", "fx", 1.0, 0.0001, "GBP"),
+        ("XAUUSD", "fx", 1.0, 0.01, "USD"),
         ("BTCUSD", "crypto", 1.0, 0.01, "USD"),
         ("ETH-USDT", "crypto", 1.0, 0.01, "USD"),
     ],
