@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.tables import plain_table
 from engine.backtests.portfolio_kernels import TAKEN
 from trainers.reports.words import conclusion, number, share
 from trainers.research.backtest_frames import FATES
@@ -21,7 +21,7 @@ def account_report(backtest: PortfolioBacktest) -> RenderableType:
 
 def _account(backtest: PortfolioBacktest) -> Table:
     found = backtest.performance
-    table = _table(f"account, {_day(found.started_ts)} to {_day(found.ended_ts)}")
+    table = plain_table(f"account, {_day(found.started_ts)} to {_day(found.ended_ts)}")
     for name in ("", "", "", ""):
         table.add_column(name, justify="right" if table.columns else "left")
     table.columns[2].justify = "left"
@@ -52,7 +52,7 @@ def _account(backtest: PortfolioBacktest) -> Table:
 
 
 def _strategies(backtest: PortfolioBacktest) -> Table:
-    table = _table("what became of the signals")
+    table = plain_table("what became of the signals")
     table.add_column("strategy", overflow="fold")
     for name in ("signals", "taken", "rejected", "no slot\nor capital", "net profit", "mean R"):
         table.add_column(name, justify="right")
@@ -74,17 +74,6 @@ def _strategies(backtest: PortfolioBacktest) -> Table:
 
 def _net(run: StrategyRun) -> float:
     return float(run.positions.pnl_net.sum())
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 def _day(ts: int) -> str:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.tables import plain_table
 from streams.interval import is_daily
 from streams.sources.validation_report import (
     EXAMPLES_TOLD_PER_KIND,
@@ -40,7 +40,7 @@ def verdict(report: ValidationReport) -> str:
 
 
 def _symbols(report: ValidationReport, title: str) -> Table:
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("symbol", overflow="fold")
     table.add_column("bars", justify="right")
     table.add_column("first")
@@ -83,7 +83,7 @@ def _cells(check: SymbolCheck, *, daily: bool) -> tuple[str, ...]:
 
 
 def _examples(report: ValidationReport) -> Table:
-    table = _table("first examples of each kind")
+    table = plain_table("first examples of each kind")
     table.add_column("")
     table.add_column("bar")
     # The name of the one file there is would stand in every line.
@@ -104,17 +104,6 @@ def _examples(report: ValidationReport) -> Table:
             end = "" if example.action == "kept" else f": {example.action}"
             _add(table, (kind if is_new else "", bar, where, f"{example.what}{end}"))
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=Text(title),
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 def _add(table: Table, cells: tuple[str, ...]) -> None:

@@ -14,13 +14,20 @@ from rich.console import Console
 WIDTH_WITHOUT_TERMINAL = 120
 
 
+class _Console(Console):
+    """A console that tells when nobody reads it any more, where rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
 class Output:
     """Where one command writes."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         # highlight=False: numbers stay as they are written when the output is copied.
-        self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        self.console = _Console(stderr=as_json, highlight=False, soft_wrap=True)
         if not self.console.is_terminal and "COLUMNS" not in os.environ:
             self.console.width = WIDTH_WITHOUT_TERMINAL
 

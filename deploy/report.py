@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from deploy.figures import Area, Cohort, Decision, FlipFigures, RunFigures, StrategyFigures
+from deploy.tables import plain_table
 
 REASONS = {
     "better": "better than null and what was in force",
@@ -49,21 +49,9 @@ def _flip(flip: FlipFigures) -> list[str]:
     ]
 
 
-def _table(title: str) -> Table:
-    """Return a table that is narrow enough for 80 columns."""
-    return Table(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-
-
 def _strategies(figures: RunFigures, title: str) -> Table:
     """Return a line for all signals of each strategy and, below it, one for the accepted."""
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("strategy", overflow="fold")
     table.add_column("")
     for name in ("signals", "hit\nrate", "mean R", "AUC ± SE\n(0.5: no skill)", "drift\nalarms"):
@@ -86,7 +74,7 @@ def _strategies(figures: RunFigures, title: str) -> Table:
 
 
 def _models(strategy: StrategyFigures) -> Table:
-    table = _table(f"models of {strategy.strategy} (p: of being no better)")
+    table = plain_table(f"models of {strategy.strategy} (p: of being no better)")
     table.add_column("model")
     table.add_column("from")
     table.add_column("decision, and why", overflow="fold")

@@ -172,15 +172,15 @@ def _run(
 
 
 def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> None:
-    from rich.table import Table
+    from deploy.tables import plain_table
 
-    table = Table()
-    for name in ("strategy", "symbol"):
-        table.add_column(name, no_wrap=True)
-    for name in ("rows", "signals", "open", "hit rate", "base rate", "mean R", "$/point"):
+    table = plain_table()
+    table.add_column("strategy", overflow="fold")
+    table.add_column("symbol", no_wrap=True)
+    for name in ("rows", "signals", "open", "hit\nrate", "base\nrate", "mean R", "$/point"):
         table.add_column(name, justify="right")
     for name in ("first", "last"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for one in done:
         rates = (_shown(one.hit_rate, ".1%"), _shown(one.base_rate, ".1%"))
         counts = (f"{one.rows:,}", f"{one.signals:,}", f"{one.still_open:,}")
