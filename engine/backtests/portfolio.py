@@ -17,7 +17,6 @@ from engine.backtests.portfolio_settings import PortfolioSettings
 from engine.backtests.trade_log import TradeLog, side_costs
 from engine.instrument import Instrument
 from engine.settings import CostSettings
-from engine.trade import SIGNAL, TIME
 
 _CLOSE = 3
 
@@ -94,6 +93,7 @@ def simulate_portfolio(
         ordered,
         np.ascontiguousarray(starts[first : end + 1]),
         rows,
+        history.instants[first:end],
         history.slots,
         np.ascontiguousarray(history.values[:, _CLOSE]),
         account_rates(history, instruments),
@@ -104,6 +104,7 @@ def simulate_portfolio(
         settings.one_per_symbol,
         np.full(symbols, np.nan),
         np.full(symbols, np.nan),
+        np.zeros(symbols, dtype=np.int64),
         np.zeros(symbols, dtype=np.int64),
         np.zeros(len(ordered), dtype=np.int64),
         steps,
@@ -137,8 +138,8 @@ def _candidates(
     found["signal_at"] = instant[log.signal_row] - first
     found["entry_at"] = np.where(log.entry_row >= 0, instant[log.entry_row] - first, NEVER)
     found["exit_at"] = np.where(log.exit_row >= 0, instant[log.exit_row] - first, NEVER)
-    is_decided = (log.exit_row >= 0) & np.isin(log.reason, (SIGNAL, TIME))
-    found["leaves_from"] = np.where(is_decided, instant[log.exit_row - 1] - first, NEVER)
+    is_decided = log.decided_row >= 0
+    found["leaves_from"] = np.where(is_decided, instant[log.decided_row] - first, NEVER)
     for name in ("signal_row", "exit_row", "slot", "side", "price", "stop"):
         found[name] = getattr(log, name)
     found["entry_price"] = log.entry_price

@@ -8,7 +8,9 @@ At each instant, in this order:
    of priority, and those that find a slot and capital are taken, to be entered at the next open.
 
 A slot is free, and the capital in it, from the close at which its exit was decided: both are
-filled at the same open. A stop, a target or a gap is not known before it has happened.
+filled at the same open. A stop, a target or a gap is not known before it has happened. A symbol
+that has had no bar for more than GONE_NS has left the market: what was held of it is worth its
+last close, and holds neither slot nor capital until a bar comes after all.
 """
 
 import sys
@@ -23,7 +25,12 @@ from models.compiled import load_compiled
 from models.kernel import kernel
 
 TAKEN, REJECTED, SYMBOL_HELD, NO_SLOT, NO_CAPITAL, TOO_SMALL, NO_RATE = 1, 0, -1, -2, -3, -4, -5
-"""What became of a signal: TAKEN, REJECTED by the scorer, or why there was no position for it."""
+NO_STOP = -6
+"""What became of a signal: TAKEN, REJECTED by the scorer, or why there was no position for it.
+NO_STOP: its stop is no distance away, and the stream labels no trade of it either."""
+
+GONE_NS = 31 * 86_400_000_000_000
+"""Longer than any exchange holiday or trading halt that a position is expected to sit through."""
 
 CANDIDATE = np.dtype(
     [
@@ -100,6 +107,8 @@ def carry(
     active: Ints,
     count: int,
     t: int,
+    gone_ts: int,
+    seen: Ints,
     marks: Floats,
     mark_rates: Floats,
     held: Ints,
@@ -108,7 +117,8 @@ def carry(
     """Fill and mark the positions of instant t; return how many stay, how many of those are known
     to leave, what was realised, and what is not yet.
 
-    `step` is given what is held, tied up and traded.
+    `step` is given what is held, tied up and traded. `seen`: the time of each symbol's last bar;
+    before `gone_ts` it has left.
     """
     kept, leaving, realised, unrealised = 0, 0, 0.0, 0.0
     for k in range(count):
@@ -130,14 +140,27 @@ def carry(
         active[kept] = active[k]
         kept += 1
         mark = marks[one.slot]
+        is_gone = seen[one.slot] < gone_ts
         if one.entry_at <= t:
             unrealised += size * one.side * (mark - one.entry_price)
-            step.gross_exposure += size * mark
-        if one.leaves_from <= t:
+            step.gross_exposure += 0.0 if is_gone else size * mark
+        if is_gone or one.leaves_from <= t:
             leaving += 1
         else:
             step.tied_up += size * mark * one.margin
     return kept, leaving, realised, unrealised
+
+
+@kernel
+def refusal_of(one: Any, rate: float, is_held: bool, is_full: bool) -> int:
+    """Return why a signal gets no position whatever the capital, or TAKEN."""
+    if not abs(one.price - one.stop) > 0.0:
+        return NO_STOP
+    if not rate > 0.0:
+        return NO_RATE
+    if is_held:
+        return SYMBOL_HELD
+    return NO_SLOT if is_full else TAKEN
 
 
 @kernel
@@ -164,6 +187,7 @@ def run_portfolio(
     candidates: Records,
     row_starts: Ints,
     rows: Ints,
+    instants: Ints,
     slots: Ints,
     closes: Floats,
     rates: Floats,
@@ -174,6 +198,7 @@ def run_portfolio(
     one_per_symbol: bool,
     marks: Floats,
     mark_rates: Floats,
+    seen: Ints,
     held: Ints,
     active: Ints,
     steps: Records,
@@ -181,8 +206,8 @@ def run_portfolio(
     """Walk through the instants; write each candidate's fate and each instant's account.
 
     `candidates` by signal's instant, then priority. `rows[row_starts[t] : row_starts[t + 1]]` are
-    the bars of instant t; `slots`, `closes`, `rates` by row. `marks`, `mark_rates`, `held` have
-    room for every symbol, `active` for every candidate; `steps` is zero.
+    the bars of instant t; `slots`, `closes`, `rates` by row. `marks`, `mark_rates`, `seen`, `held`
+    have room for every symbol, `active` for every candidate; `steps` is zero.
     """
     cash = initial_capital
     count, upcoming = 0, 0
@@ -191,32 +216,40 @@ def run_portfolio(
             row = rows[k]
             marks[slots[row]] = closes[row]
             mark_rates[slots[row]] = rates[row]
+            seen[slots[row]] = instants[t]
         step = steps[t]
         count, leaving, realised, unrealised = carry(
-            candidates, active, count, t, marks, mark_rates, held, step
+            candidates,
+            active,
+            count,
+            t,
+            instants[t] - GONE_NS,
+            seen,
+            marks,
+            mark_rates,
+            held,
+            step,
         )
         cash += realised
         step.equity = cash + unrealised
         while upcoming < len(candidates) and candidates[upcoming].signal_at == t:
             one = candidates[upcoming]
             rate = mark_rates[one.slot]
-            staying = held[one.slot] - leaving_of(candidates, active, count, one.slot, t)
-            if one.fate == REJECTED:
-                pass
-            elif not rate > 0.0:
-                one.fate = NO_RATE
-            elif one_per_symbol and staying > 0:
-                one.fate = SYMBOL_HELD
-            elif count - leaving >= max_positions:
-                one.fate = NO_SLOT
-            else:
+            staying = held[one.slot]
+            if staying > 0:
+                staying -= leaving_of(candidates, active, count, one.slot, t)
+            if one.fate != REJECTED:
+                one.fate = refusal_of(
+                    one, rate, one_per_symbol and staying > 0, count - leaving >= max_positions
+                )
+            if one.fate == TAKEN:
                 step.tied_up += take(
                     one, step.equity, step.tied_up, rate, risk_per_trade, max_leverage
                 )
-                if one.fate == TAKEN:
-                    held[one.slot] += 1
-                    active[count] = upcoming
-                    count += 1
+            if one.fate == TAKEN:
+                held[one.slot] += 1
+                active[count] = upcoming
+                count += 1
             upcoming += 1
         step.positions = count - leaving
 
@@ -235,20 +268,20 @@ STEPS = numba.from_dtype(kernels.STEP)[::1]
 
 @numba.njit(
     numba.void(
-        *(CANDIDATES, INTS, INTS, INTS, FLOATS, FLOATS, FLOAT, FLOAT, INT, FLOAT, BOOL),
-        *(FLOATS, FLOATS, INTS, INTS, STEPS),
+        *(CANDIDATES, INTS, INTS, INTS, INTS, FLOATS, FLOATS, FLOAT, FLOAT, INT, FLOAT, BOOL),
+        *(FLOATS, FLOATS, INTS, INTS, INTS, STEPS),
     ),
     cache=True,
     error_model="numpy",
     nogil=True,
 )
 def run_portfolio(
-    candidates, starts, rows, slots, closes, rates, capital, risk, positions, leverage, one,
-    marks, mark_rates, held, active, steps,
+    candidates, starts, rows, instants, slots, closes, rates, capital, risk, positions, leverage,
+    one, marks, mark_rates, seen, held, active, steps,
 ):
     kernels.run_portfolio(
-        candidates, starts, rows, slots, closes, rates, capital, risk, positions, leverage, one,
-        marks, mark_rates, held, active, steps,
+        candidates, starts, rows, instants, slots, closes, rates, capital, risk, positions,
+        leverage, one, marks, mark_rates, seen, held, active, steps,
     )
 '''
 

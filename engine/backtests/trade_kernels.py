@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import trade
-from engine.trade import PENDING, TRADE, advance
+from engine.trade import EXITING, PENDING, SIGNAL, TIME, TRADE, advance
 from models.compiled import load_compiled
 from models.kernel import kernel
 
@@ -26,6 +26,7 @@ LOGGED = np.dtype(
         ("signal_row", np.int64),
         ("entry_row", np.int64),
         ("exit_row", np.int64),
+        ("decided_row", np.int64),
         ("slot", np.int64),
         ("side", np.int64),
         ("reason", np.int64),
@@ -41,7 +42,8 @@ LOGGED = np.dtype(
     ]
 )
 """A signal and its trade. Rows of the history, NOWHERE where it has not happened; prices in quote
-currency; `reason` as in `engine.trade`, 0 while the trade is open; `has_stop`: the signal's own."""
+currency; `decided_row`: at whose close an exit at the next open was decided; `reason` as in
+`engine.trade`, 0 while the trade is open; `has_stop`: the signal's own."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -94,11 +96,16 @@ def walk_out(record: Any, ts: Ints, values: Floats, decisions: Floats, row: int,
 
 
 @kernel
-def note(logged: Any, record: Any, row: int, exit_row: int, slot: int) -> None:
-    """Write what became of a signal's trade into its place of the log."""
+def note(logged: Any, record: Any, row: int, exit_row: int, end: int, slot: int) -> None:
+    """Write what became of a signal's trade by row `end` into its place of the log."""
     logged.signal_row = row
     logged.entry_row = row + 1 if record.state != PENDING else NOWHERE
     logged.exit_row = exit_row
+    logged.decided_row = NOWHERE
+    if record.state == EXITING:
+        logged.decided_row = end - 1
+    elif exit_row >= 0 and (record.reason == SIGNAL or record.reason == TIME):
+        logged.decided_row = exit_row - 1
     logged.slot = slot
     logged.side = record.side
     # What has been decided at the last close is not yet done.
@@ -155,7 +162,7 @@ def log_trades(
             if is_labelled:
                 exit_row = walk_out(record, ts, values, decisions, row, end)
             logged = log[count]
-            note(logged, record, row, exit_row, slot)
+            note(logged, record, row, exit_row, end, slot)
             logged.score = min(max(decisions[row, 1], 0.0), 1.0)
             logged.atr = atr
             logged.has_stop = has_stop

@@ -16,7 +16,8 @@ Bools = NDArray[np.bool_]
 class TradeLog(NamedTuple):
     """k signals by symbol, then bar; every column has k values.
 
-    `signal_row`, `entry_row`, `exit_row`: rows of the history, -1 where it has not happened.
+    `signal_row`, `entry_row`, `exit_row`: rows of the history, -1 where it has not happened;
+    `decided_row`: at whose close an exit at the next open was decided, -1 for none.
     `slot`: the symbol's number. `side` 1 or -1; `score` in [0, 1]; `price`, the signal's close,
     `stop`, always set, and `atr` (14) as of the signal; `entry_price`, `exit_price`, and `risk`,
     the distance of 1 R, in quote currency, NaN or 0 before there is one. `reason` as in
@@ -27,6 +28,7 @@ class TradeLog(NamedTuple):
     signal_row: Ints
     entry_row: Ints
     exit_row: Ints
+    decided_row: Ints
     slot: Ints
     side: Ints
     reason: Ints

@@ -7,6 +7,7 @@ from engine.backtests.portfolio_kernels import (
     NO_CAPITAL,
     NO_RATE,
     NO_SLOT,
+    NO_STOP,
     REJECTED,
     SYMBOL_HELD,
     TAKEN,
@@ -24,6 +25,7 @@ FATES = {
     NO_CAPITAL: "no_capital",
     TOO_SMALL: "too_small",
     NO_RATE: "no_rate",
+    NO_STOP: "no_stop",
 }
 _UTC = pl.Datetime("ns", "UTC")
 

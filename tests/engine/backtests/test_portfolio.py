@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from engine.backtests.backtest import run_strategy
 from engine.backtests.bar_history import BarHistory
 from engine.backtests.portfolio import Claims, simulate_portfolio
-from engine.backtests.portfolio_kernels import NO_CAPITAL, NO_SLOT, REJECTED, SYMBOL_HELD, TAKEN
+from engine.backtests.portfolio_kernels import (
+    GONE_NS,
+    NO_CAPITAL,
+    NO_SLOT,
+    NO_STOP,
+    REJECTED,
+    SYMBOL_HELD,
+    TAKEN,
+)
 from engine.backtests.portfolio_settings import PortfolioSettings
-from engine.backtests.trade_log import figures_of
+from engine.backtests.trade_log import TradeLog, figures_of
 from engine.costs import CostSettings
 from engine.instrument import Instrument
 from engine.settings import StrategySettings
@@ -20,6 +28,7 @@ from streams.source_settings import SourceSettings
 from tests.engine.backtests.portfolio_oracle import Account, Ask, run
 from trainers.research.histories import read_history
 
+DAY_NS = 86_400_000_000_000
 COSTS = CostSettings(bps_per_side=0.0, commission_per_side=0.02)
 
 
@@ -243,3 +252,75 @@ def test_no_signal_and_no_strategy_leave_the_capital_alone(history, log):
         found = simulate_portfolio(claims, history, shares(history), account)
         assert (found.equity == account.initial_capital).all()
         assert not found.positions.any()
+
+
+def test_a_signal_without_a_stop_holds_no_slot():
+    """Of prices that stood still the ATR is 0: the stream labels no trade, none is to be had."""
+    close = 100.0 + np.concatenate([np.arange(60), np.full(80, 60.0), np.arange(61, 121)])
+    values = np.column_stack([close, close, close, close, np.ones(200)])
+    moving = values.copy()
+    moving[:, 1] += 1.0
+    moving[:, 2] -= 1.0
+    bars = BarHistory(
+        ("A", "B"),
+        "1d",
+        np.array([0, 200, 400]),
+        np.tile(np.arange(1, 201) * DAY_NS, 2),
+        np.concatenate([values, moving]),
+    )
+    log = run_strategy(StrategySettings(name="keltner_breakout", overlapping=True), bars)
+    is_dead = (log.entry_row < 0) & (log.signal_row < 199)
+    assert (log.slot[is_dead] == 0).all()
+    assert is_dead.sum() > 20
+    account = PortfolioSettings(max_positions=1, initial_capital=1e6)
+    found = simulate_portfolio([claims_of(log, bars)], bars, shares(bars), account)
+    (positions,) = found.by_strategy
+    assert set(positions.fate[is_dead]) == {NO_STOP}
+    assert ((positions.fate == TAKEN) & ~is_dead).any()
+
+
+def test_a_symbol_that_left_the_market_gives_its_slot_back():
+    """A position in it stays worth its last close; bars that come after all bring it back."""
+    days = 300
+    close = 100.0 + np.arange(days) * 0.5
+    values = np.column_stack([close, close + 1.0, close - 1.0, close, np.ones(days)])
+    ts = np.arange(1, days + 1) * DAY_NS
+    gone_at = 100
+    bars = BarHistory(
+        ("A", "B"),
+        "1d",
+        np.array([0, gone_at, gone_at + days]),
+        np.concatenate([ts[:gone_at], ts]),
+        np.concatenate([values[:gone_at], values]),
+    )
+    log = run_strategy(StrategySettings(name="keltner_breakout", overlapping=True), bars)
+    held_to_the_end = log.take((log.slot == 0) & (log.exit_row < 0) & (log.entry_row >= 0))
+    after = log.take((log.slot == 1) & (log.signal_row > gone_at + gone_at))
+    both = TradeLog._make(np.concatenate(pair) for pair in zip(held_to_the_end, after, strict=True))
+    account = PortfolioSettings(max_positions=1, max_leverage=100.0)
+    found = simulate_portfolio([claims_of(both, bars)], bars, shares(bars), account)
+    (positions,) = found.by_strategy
+    taken = np.flatnonzero(positions.fate == TAKEN)
+    assert both.slot[taken[:2]].tolist() == [0, 1]
+    # Not before it is plain that no bar comes.
+    assert bars.ts[both.signal_row[taken[1]]] == ts[gone_at - 1] + GONE_NS + DAY_NS
+    worth = positions.quantity[taken[0]] * (close[gone_at - 1] - both.entry_price[taken[0]] - 0.02)
+    quiet = (found.ts > ts[gone_at]) & (found.ts <= ts[gone_at - 1] + GONE_NS)
+    np.testing.assert_allclose(found.equity[quiet], account.initial_capital + worth)
+    assert found.gross_exposure[quiet].min() > 0.0
+
+
+def test_what_is_decided_at_the_last_close_is_known_there(history, log):
+    """A history that ends at a close says of it what one that goes on says."""
+    account = PortfolioSettings(max_positions=2)
+    whole = simulate_portfolio([claims_of(log, history)], history, shares(history), account)
+    for cut_ts in history.instants[1500:1530].tolist():
+        cut = history.between(0, cut_ts)
+        again = run_strategy(StrategySettings(name="rsi2_mean_reversion", overlapping=True), cut)
+        found = simulate_portfolio([claims_of(again, cut)], cut, shares(cut), account)
+        known = len(found.ts)
+        for name in ("equity", "tied_up", "traded", "positions"):
+            assert getattr(found, name).tobytes() == getattr(whole, name)[:known].tobytes(), name
+        is_known = history.ts[log.signal_row] <= cut_ts
+        for mine, theirs in zip(found.by_strategy[0][:2], whole.by_strategy[0][:2], strict=True):
+            assert mine.tolist() == theirs[is_known].tolist()

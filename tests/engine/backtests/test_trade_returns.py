@@ -49,6 +49,7 @@ def log_of_trades(*trades: tuple[int, int, int, int, float, float]) -> TradeLog:
         signal_row=entry - 1,
         entry_row=entry,
         exit_row=exit_,
+        decided_row=np.full(count, -1),
         slot=slot,
         side=side,
         reason=zeros,
