@@ -102,9 +102,10 @@ def execute(arguments: list[str]) -> int:
         return _complain(str(error), USAGE, as_json)
     except AssayError as error:
         return _complain(str(error), NEGATIVE, as_json)
-    except (KeyboardInterrupt, typer.Abort, SystemExit):
-        return _complain("stopped", NEGATIVE, as_json)
-    except BrokenPipeError:
+    except (KeyboardInterrupt, typer.Abort, SystemExit, BrokenPipeError) as stop:
+        # The command line's library makes a SystemExit of a pipe that broke.
+        if not isinstance(stop if isinstance(stop, OSError) else stop.__context__, BrokenPipeError):
+            return _complain("stopped", NEGATIVE, as_json)
         # Whoever read our output has gone: nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("training_data")
 NEGATIVE = 1
 TITLE = "training data"
+MONTH = len("2000-01")
 LEGEND = "hit rate: won before costs; base rate: won after them (y_binary), to be beaten"
 
 StrategyOption = Annotated[str | None, typer.Option(help="A built-in strategy.", metavar="NAME")]
@@ -177,20 +178,24 @@ def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> No
     table = plain_table()
     table.add_column("strategy", overflow="fold")
     table.add_column("symbol", no_wrap=True)
-    for name in ("rows", "signals", "open", "hit\nrate", "base\nrate", "mean R", "$/point"):
+    for name in ("rows", "hit\nrate", "base\nrate", "mean R"):
         table.add_column(name, justify="right")
-    for name in ("first", "last"):
+    for name in ("from", "to"):
         table.add_column(name, no_wrap=True)
     for one in done:
         rates = (_shown(one.hit_rate, ".1%"), _shown(one.base_rate, ".1%"))
-        counts = (f"{one.rows:,}", f"{one.signals:,}", f"{one.still_open:,}")
-        span = (one.first or "-", one.last or "-")
-        money = (_shown(one.mean_r, "+.3f"), f"{one.dollars_per_point:,.6g}")
-        row = (one.strategy, one.symbol, *counts, *rates, *money, *span)
-        table.add_row(*row)
+        span = ((one.first or "-")[:MONTH], (one.last or "-")[:MONTH])
+        mean_r = _shown(one.mean_r, "+.3f")
+        table.add_row(one.strategy, one.symbol, f"{one.rows:,}", *rates, mean_r, *span)
     if done:
         output.show(table)
         output.say(LEGEND)
+        still_open = sum(one.still_open for one in done)
+        if still_open:
+            output.say(f"{still_open:,} trades are open at the end: no rows")
+        for one in done:
+            if one.dollars_per_point != 1.0:
+                output.say(f"{one.symbol}: {one.dollars_per_point:,.6g} dollars a point")
         files = [file for one in done for file in one.files]
         output.say(f"{len(files)} files in {Path(files[0]).parent}")
     for lost in failed:
