@@ -55,13 +55,16 @@ def load_sweep(
     ours = SweepFile.__struct_fields__
     known = {name: text for name, text in environment.items() if _key_of(name) in ours}
     apply_overrides(tree, assignments, known, ours)
+    tree["strategies"] = _every_strategy(tree.get("strategies", []))
+    # What is wrong in the file is told before flags are written into it.
+    decode_strict(tree, SweepFile, origin)
     for path, value in flags.items():
         *parents, key = path.split(".")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
         node[key] = value
-    tree["strategies"] = _every_strategy(tree.get("strategies", []))
+    tree["strategies"] = _every_strategy(tree["strategies"])
     for text in lists:
         _give_list(tree["strategies"], text)
     found = decode_strict(tree, SweepFile, origin)

@@ -123,6 +123,24 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_stored(arguments, to
     assert not Path(db).exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("strategies: [{params: {}}]", "name is required"),
+        ("strategies: 3", "strategies.0"),
+        ("data: none", "data must be object"),
+        ("- 1", "must hold a mapping of keys, was list"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_sweep_is_refused_with_its_place(text, told, tmp_path, db, capsys):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    arguments = ("--config", str(file), "--symbol", "IBM", "--param", "exit_ma=20", "--db", db)
+    assert execute(["sweep", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_the_environment_gives_keys_of_a_sweep_and_no_others():
     flags = {"strategies": ["all"], "grid": 2}
     given = {"ASSAY_GRID": "3", "ASSAY_DATA__INTERVAL": "1h", "ASSAY_TRAIN__X": "1"}

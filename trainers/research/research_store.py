@@ -41,6 +41,7 @@ _RUNS = Table(
     Column("recorded_ts", INT64, nullable=False),
     Column("strategy", TEXT, nullable=False),
     Column("symbol", TEXT, nullable=False),
+    Column("interval", TEXT, nullable=False),
     Column("params", TEXT, nullable=False),
     Column("data_digest", TEXT, nullable=False),
     Column("started_ts", INT64, nullable=False),

@@ -97,6 +97,7 @@ def _runs_of(work: SweepWork, batch: SweepBatch, performances: list[Performance]
             key=key,
             strategy=batch.strategy,
             symbol=symbol,
+            interval=work.history.interval,
             params=params,
             data_digest=work.digests[symbol],
             started_ts=work.spans[symbol][0],

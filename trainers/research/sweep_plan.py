@@ -48,7 +48,7 @@ class SweepPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     them with one capital. `objective`: what the best runs are ranked by.
     """
 
-    strategies: tuple[SweptStrategy, ...]
+    strategies: tuple[SweptStrategy, ...] = ()
     grid: Annotated[int, msgspec.Meta(ge=0, le=POINTS_MAX)] = 0
     random: Annotated[int, msgspec.Meta(ge=0, le=PARAM_SETS_MAX)] = 0
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0

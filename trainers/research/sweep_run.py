@@ -48,6 +48,7 @@ class Run(msgspec.Struct, frozen=True):
     key: str
     strategy: str
     symbol: str
+    interval: str
     params: str
     data_digest: str
     started_ts: int

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 
 from engine.backtests.bar_history import BarHistory
@@ -75,7 +76,8 @@ def _spread(pool: ProcessPoolExecutor, batches: Sequence[SweepBatch], ahead: int
     while True:
         while len(running) < ahead and (batch := next(waiting, None)) is not None:
             given = (batch.strategy, batch.params, tuple(batch.keys))
-            running[pool.submit(_work, *given)] = batch
+            with _without_interrupts():
+                running[pool.submit(_work, *given)] = batch
         if not running:
             return
         try:
@@ -88,6 +90,19 @@ def _spread(pool: ProcessPoolExecutor, batches: Sequence[SweepBatch], ahead: int
             raise
         for future in done:
             yield running.pop(future), future.result()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is spawned here does not hear a Ctrl-C either, not even while it still loads."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(history: BarHistory, costs: tuple[CostSettings, ...]) -> None:

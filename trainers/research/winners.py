@@ -2,9 +2,9 @@
 
 Runs compete within a group: those on one symbol (the default: the best N of every symbol), of one
 strategy, of a strategy on a symbol, or all. A higher objective is better; where it is equal, as
-at its bounds, the higher Sharpe ratio, then more trades, then the first by strategy, symbol and
-parameters. Of runs that differ in nothing but bars, costs or code the one recorded last competes.
-Runs on all symbols together compete among themselves: ask for them with `pooled`.
+at its bounds, the higher Sharpe ratio, then more trades, then the first by strategy, symbol,
+interval and parameters. Of runs that differ in nothing but days, costs or code the one recorded
+last competes. Runs on all symbols together compete among themselves: ask for them with `pooled`.
 """
 
 import os
@@ -66,6 +66,7 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deflated_sharpe: float | None
     data_digest: str
     span: Span
+    interval: str = "1d"
     code_version: str = ""
 
 
@@ -98,7 +99,7 @@ def choose_winners(
     """
     figure = objective_name(choice.objective)
     _check(choice)
-    latest = {(run.strategy, run.symbol, run.params): run for run in runs}
+    latest = {(run.strategy, run.symbol, run.interval, run.params): run for run in runs}
     groups: dict[tuple[str, ...], list[tuple[tuple[Any, ...], Run]]] = {}
     for run in latest.values():
         if run.is_pooled != choice.pooled:
@@ -183,6 +184,7 @@ def _order(run: Run, value: float) -> tuple[Any, ...]:
         -run.performance.trades,
         run.strategy,
         run.symbol,
+        run.interval,
         run.params,
     )
 
@@ -201,6 +203,7 @@ def _winner(run: Run, rank: int, trials: Trials) -> Winner:
         deflated_sharpe=trials.skill_of(run).deflated_sharpe,
         data_digest=run.data_digest,
         span=Span(run.started_ts, run.ended_ts),
+        interval=run.interval,
         code_version=run.code_version,
     )
 

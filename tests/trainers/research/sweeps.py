@@ -64,6 +64,7 @@ def a_run(key: str = "k", **changes: object) -> Run:
         "key": key,
         "strategy": "rsi2_mean_reversion",
         "symbol": "IBM",
+        "interval": "1d",
         "params": '{"entry":5.0}',
         "data_digest": "d" * 64,
         "started_ts": int(ts[0]),

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -41,7 +42,7 @@ from trainers.research.sweep_run import POOLED, Run, code_version_of
 from trainers.research.sweep_workers import run_batches
 from trainers.research.trial_ledger import TrialLedger
 
-DRAWS = 120
+DRAWS = 240
 START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 60.0
 
@@ -89,11 +90,16 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(history, undisturbed, tmp_
     )
     wait_for_runs(stopped, process)
     workers = children_of(process.pid)
-    process.send_signal(how)
+    if how == signal.SIGINT:
+        # As a terminal does: to all of them.
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
     said, _ = process.communicate(timeout=END_TIMEOUT_S)
     assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 1), said
     if how == signal.SIGINT:
         assert "run it again to go on" in said
+        assert "Traceback" not in said
     wait_until_gone(workers)
     kept = [run.key for run in runs_of(stopped)]
     assert 0 < len(kept) < len(undisturbed)
@@ -109,10 +115,21 @@ def wait_for_runs(path: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, process.stdout.read()
-        if path.exists() and trials_in(path) > 6:
+        if path.exists() and stored_in(path):
             return
-        time.sleep(0.01)
+        time.sleep(0.002)
     raise AssertionError("the sweep has not begun")
+
+
+def stored_in(path: Path) -> int:
+    """How many runs are stored, asked as quickly as can be: the sweep goes on meanwhile."""
+    connection = sqlite3.connect(path, timeout=START_TIMEOUT_S)
+    try:
+        return int(connection.execute("SELECT count(*) FROM research_runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # The table is not there yet.
+    finally:
+        connection.close()
 
 
 def children_of(pid: int) -> list[int]:

@@ -94,6 +94,12 @@ def test_of_the_same_run_on_other_bars_the_last_one_competes():
     assert found.trials == 2
 
 
+def test_other_bars_of_a_symbol_are_another_run():
+    runs = [a_run("1", sharpe=2.0, interval="1h"), a_run("2", sharpe=0.5)]
+    found = choose_winners(runs, Trials(runs), Choice(), "db")
+    assert [(one.interval, one.rank) for one in found.winners] == [("1h", 1), ("1d", 2)]
+
+
 def test_the_file_says_what_was_chosen_and_what_it_is_worth(tmp_path):
     path = tmp_path / "deep" / "winners.json"
     found = choose_winners(RUNS, Trials(RUNS), Choice(objective="sharpe"), "postgresql://a:***@b/c")
