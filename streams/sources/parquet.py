@@ -16,7 +16,7 @@ from streams.sources.column_names import columns_of, without_volume
 from streams.sources.file_params import FileParams
 from streams.sources.files import FoundFile, files_of
 from streams.sources.raw_bars import ROW, RawBars, joined, raw_bars
-from streams.sources.stamps import parse_stamps, zoned
+from streams.sources.stamps import parse_stamps, within_reach, zoned
 from streams.sources.table import PRICES, BarTable, close_instants
 from streams.sources.validated import validated
 
@@ -110,6 +110,8 @@ def _instants(
     """Return stamps as int64 ns: of daily bars the date as written, else UTC instants."""
     is_label = is_daily(settings.interval)
     kind = stamps.dtype
+    if kind == pl.Date or (isinstance(kind, pl.Datetime) and kind.time_unit != "ns"):
+        stamps = within_reach(stamps)
     if kind == pl.Date:
         return stamps.cast(pl.Datetime("ns")).cast(pl.Int64).alias("ts")
     if isinstance(kind, pl.Datetime):

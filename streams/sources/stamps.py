@@ -16,6 +16,9 @@ from streams.errors import ConfigError
 from streams.sources.date_order import date_order_of
 
 ZONES_PER_FILE_MAX = 8
+# The whole years that int64 ns can hold; polars wraps what lies outside round to another century.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
+_LAST_NS = 9.18e18
 
 _TIME = (
     r"(?:[T ,]+(?P<h>\d{1,2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2})(?:\.(?P<f>\d{1,9}))?)?"
@@ -50,7 +53,8 @@ def parse_stamps(
     """Return the stamps as int64 ns, null where one cannot be read.
 
     Those without an offset are in `timezone`; a local time that a clock change skips or repeats
-    is null. A label (a session date) keeps the date as written: neither zone nor offset move it.
+    is null, as is one outside FIRST_YEAR to LAST_YEAR. A label (a session date) keeps the date as
+    written: neither zone nor offset move it.
     Raises DataError that names `file` for dates of which nobody can say the order.
     """
     text = text.str.strip_chars()
@@ -94,6 +98,12 @@ def zoned(local: pl.Series, timezone: str) -> pl.Series:
     return there.dt.convert_time_zone("UTC").cast(pl.Int64)
 
 
+def within_reach(stamps: pl.Series) -> pl.Series:
+    """Return dates or times with those outside FIRST_YEAR to LAST_YEAR null."""
+    is_outside = ~stamps.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
+    return stamps.set(is_outside, None) if is_outside.any() else stamps
+
+
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
@@ -119,8 +129,10 @@ def _usual(text: pl.Series, date_order: str) -> pl.Series | None:
 
 
 def _whole(text: pl.Series, form: str) -> pl.Series | None:
-    at = text.str.to_datetime(form, time_unit="ns", strict=False)
-    return at if at.null_count() == text.null_count() else None
+    at = text.str.to_datetime(form, time_unit="us", strict=False)
+    if at.null_count() != text.null_count():
+        return None
+    return within_reach(at).dt.cast_time_unit("ns")
 
 
 def _written(text: pl.Series, date_order: str, file: str) -> pl.DataFrame:
@@ -156,8 +168,9 @@ def _clock() -> pl.Expr:
     afternoon = pl.col("half").str.to_lowercase() == "p"
     twelve = pl.when(hour <= 12).then(hour % 12 + 12 * afternoon.cast(pl.Int64))
     hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(twelve)
+    reachable = pl.when(year.cast(pl.Int64).is_between(FIRST_YEAR, LAST_YEAR)).then(year)
     return pl.concat_str(
-        year, pl.lit("-"), month, pl.lit("-"), day, pl.lit(" "),
+        reachable, pl.lit("-"), month, pl.lit("-"), day, pl.lit(" "),
         hour.cast(pl.String).str.zfill(2), pl.lit(":"), minute, pl.lit(":"), second, pl.lit("."),
         pl.col("f").fill_null("0").str.pad_end(9, "0"),
     )  # fmt: skip
@@ -182,4 +195,6 @@ def _since_1970(text: pl.Series) -> pl.Series:
     unit_ns = pl.lit(None, dtype=pl.Int64)
     for below, factor in reversed(_NS_PER_EPOCH_UNIT):
         unit_ns = pl.when(length < below).then(factor).otherwise(unit_ns)
-    return digits.select(pl.col("digits").cast(pl.Int64, strict=False) * unit_ns).to_series()
+    is_near = pl.col("digits").cast(pl.Float64) * unit_ns < _LAST_NS
+    since = pl.col("digits").cast(pl.Int64, strict=False) * unit_ns
+    return digits.select(pl.when(is_near).then(since)).to_series()

@@ -242,7 +242,14 @@ def test_years_of_two_digits_are_of_the_century_that_posix_says(tmp_path: Path) 
     assert days_of(dated(tmp_path, "12/31/98", "01/04/68")) == ["1998-12-31", "2068-01-04"]
 
 
-@pytest.mark.parametrize("stamp", ["2020-02-30", "31.02.2020", "2020-01-02 25:00", "13:61"])
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2020-02-30", "31.02.2020", "2020-01-02 25:00", "13:61",
+        # No int64 of nanoseconds holds these: they must not come back as 2184 and 1816.
+        "1600-01-01", "9999-12-31", "9999-12-31 10:00", "1/13/1600", "9999999999", "9999999999999",
+    ],
+)  # fmt: skip
 def test_a_stamp_that_is_no_time_is_refused(tmp_path: Path, stamp: str) -> None:
     with pytest.raises(DataError, match=r"row 2: time must be a time in UTC, was"):
         read_bars(dated(tmp_path, stamp))

@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -89,3 +90,18 @@ def test_a_stamp_that_is_no_time_and_a_price_that_is_no_number_are_refused(tmp_p
     file.write_bytes(b"no parquet")
     with pytest.raises(DataError, match=r"A\.parquet cannot be read as Parquet"):
         read_bars(SourceSettings(kind="parquet", path=str(file)))
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        datetime.date(9999, 1, 1),
+        datetime.datetime(1600, 1, 1),
+        datetime.datetime(9999, 1, 1, tzinfo=ZoneInfo(NEW_YORK)),
+        9_999_999_999,
+    ],
+)
+def test_a_stamp_beyond_what_ns_can_hold_is_refused(tmp_path: Path, stamp: Any) -> None:
+    for interval in ("1d", "1h"):
+        with pytest.raises(DataError, match="row 1: time must be a time in UTC, was"):
+            closes(tmp_path, {"ts": [stamp]}, interval=interval)
