@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from deploy.config import DataSettings, RunSettings, load_run
+from deploy.config import PARQUET_SUFFIXES, DataSettings, RunSettings, load_run
 from deploy.options import (
     DEFAULT_CONFIG,
     DEFAULT_STATE,
@@ -24,7 +24,10 @@ from deploy.output import Output
 from deploy.state import StateDir
 from streams.errors import ConfigError
 
-SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
+CSV_SUFFIXES = (".csv", ".txt", ".tsv")
+SUFFIXES = dict.fromkeys(CSV_SUFFIXES, "csv") | dict.fromkeys(PARQUET_SUFFIXES, "parquet")
+# Sources whose params are those of a file, too: see `streams/sources/file_params.py`.
+FILE_SOURCES = ("", "csv", "parquet", "folder")
 
 
 def replay(
@@ -73,7 +76,7 @@ def replay(
     from deploy.playback import play
     from deploy.role_runtime import run_loop
 
-    sources = [_source_of(file, settings.data) for file in bars or ()] or [settings.data]
+    sources = [source_of(file, settings.data) for file in bars or ()] or [settings.data]
     url = url_of(nats, state)
     done = run_loop(play(url, settings, sources, roles_but(without or ()), output.console))
     output.say(f"{done.bars:,} bars in {done.instants:,} instants, {done.seconds:.1f} s")
@@ -120,9 +123,15 @@ def _verify(
         raise typer.Exit(1)
 
 
-def _source_of(file: Path, data: DataSettings) -> DataSettings:
+def source_of(file: Path, data: DataSettings) -> DataSettings:
+    """Return the run's data section for one file instead, read by its ending.
+
+    Raises ConfigError for an ending that no source reads.
+    """
     kind = SUFFIXES.get(file.suffix.lower())
     if kind is None:
         allowed = ", ".join(SUFFIXES)
         raise ConfigError(f"--bars must be a file ending in {allowed}, was {file}")
-    return msgspec.structs.replace(data, source=kind, path=str(file), dir="", params={})
+    # What a run's own files are told (date_order, volume) holds for these too.
+    params = data.params if data.source in FILE_SOURCES else {}
+    return msgspec.structs.replace(data, source=kind, path=str(file), dir="", params=params)

@@ -59,7 +59,7 @@ def test_every_command_that_ends_speaks_json(name: str):
         (["up", "--without", "nobody"], "--without must be one of strategies, scorer"),
         (["train", "--config", "configs/quickstart.yaml"], "--accumulate, --train, or both"),
         (["backtest", "--config", "nope.yaml"], "no configuration file nope.yaml"),
-        (["replay", "--bars", "x.txt", "--nats", "nats://127.0.0.1:1"], "ending in .csv, .parquet"),
+        (["replay", "--bars", "x.xls", "--nats", "nats://127.0.0.1:1"], "ending in .csv, .txt"),
         (["status", "--state-dir", "/nowhere"], "no broker is known"),
         (["demo", "--scenario", "other"], "'other' is not one of 'real', 'flip'"),
         (["run", "nobody"], "role must be one of strategies, scorer"),
