@@ -42,9 +42,10 @@ def text():
 
 footprint.prepare()
 import numpy as np
+from models.context import CONTEXT_SIZE
 from models.feature_set import load_feature_set
 features = load_feature_set()
-bars = np.full((300, 5), 100.0), np.zeros((300, 1))
+bars = np.full((300, 5), 100.0), np.zeros((300, CONTEXT_SIZE))
 before = features.compute(np.arange(300), *bars)
 compiler_kb = resident_kb()
 footprint.settle()
