@@ -6,46 +6,49 @@ from pathlib import Path
 import msgspec
 
 from deploy.config import RunSettings
-from deploy.first_models import first_models
-from deploy.state import StateDir
-from engine.backtests.context_rows import context_rows
+from deploy.run_market import RunMarket, strategies_on_bars
 from engine.instrument_book import InstrumentBook
-from engine.settings import EXTERNAL
 from models.feature_set import load_feature_set
-from models.vector import vector_names
 from streams.errors import ConfigError
-from streams.session import session
 from trainers.reports.backtest_page import write_backtest_page
 from trainers.research.backtest_frames import equity_frame, trades_frame
-from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
 from trainers.research.portfolio_backtest import PortfolioBacktest, run_backtest
 
 
-def account_backtest(settings: RunSettings, state: StateDir) -> PortfolioBacktest:
-    """Return the backtest of the run's strategies; external ones have no rule to run.
-
-    Raises ConfigError where nothing is left to trade, or a model cannot be used.
+def account_backtest(settings: RunSettings, market: RunMarket) -> PortfolioBacktest:
+    """Return the backtest of the run's strategies; one that is external, or of other bars, has no
+    part in it. Raises ConfigError where nothing is left to trade.
     """
-    strategies = tuple(one for one in settings.strategies if one.rule_name != EXTERNAL)
+    strategies = strategies_on_bars(settings)
     if not strategies:
-        raise ConfigError("a portfolio needs a strategy that is not external, there is none")
-    features, clock = load_feature_set(), session(settings.data.session)
-    history = read_history(settings.data.source_settings())
+        raise ConfigError(
+            f"a portfolio needs a strategy with a rule of its own on {settings.data.interval} "
+            "bars, there is none"
+        )
     instruments = msgspec.structs.replace(
         strategies[0].instruments or read_instruments(), session=settings.data.session
     )
-    names = {one.name: vector_names(features.names, one.features) for one in settings.strategies}
     return run_backtest(
         strategies,
-        history,
+        market.history,
         InstrumentBook(instruments),
         settings.portfolio,
-        features,
-        context_rows(history, clock, settings.context),
-        first_models(names, settings, state),
+        load_feature_set(),
+        market.contexts,
+        market.models,
         threads=os.cpu_count() or 1,
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of `--output-dir`. Raises ConfigError where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _cannot_be_written(folder, PermissionError("permission denied"))
 
 
 def write_backtest(backtest: PortfolioBacktest, name: str, folder: Path) -> tuple[Path, ...]:
@@ -53,9 +56,9 @@ def write_backtest(backtest: PortfolioBacktest, name: str, folder: Path) -> tupl
 
     Raises ConfigError for a folder that cannot be written.
     """
+    make_folder(folder)
     paths: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for table, frame in (
             ("trades", trades_frame(backtest)),
             ("signals", trades_frame(backtest, only_taken=False)),
@@ -67,7 +70,10 @@ def write_backtest(backtest: PortfolioBacktest, name: str, folder: Path) -> tupl
         page = folder / "report.html"
         write_backtest_page(backtest, name, page)
     except OSError as error:
-        raise ConfigError(
-            f"--output-dir must be a folder that can be written, was {folder}: {error.strerror}"
-        ) from None
+        raise _cannot_be_written(folder, error) from None
     return (*paths, page)
+
+
+def _cannot_be_written(folder: Path, error: OSError) -> ConfigError:
+    why = error.strerror or error
+    return ConfigError(f"--output-dir must be a folder that can be written, was {folder}: {why}")

@@ -1,7 +1,8 @@
 """`assay backtest`: the same strategies and scorer without a broker."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -18,6 +19,9 @@ from deploy.output import Output
 from deploy.state import StateDir
 from engine.settings import EXTERNAL
 from streams.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trainers.research.portfolio_backtest import PortfolioBacktest
 
 
 def backtest(
@@ -42,54 +46,57 @@ def backtest(
     output = Output(as_json=as_json)
     settings = load_run(config, assignments or ())
     check_run(settings)
-    from deploy.backtesting import backtest as simulate
-    from deploy.backtesting import collect
+    from deploy.account_backtest import make_folder
+    from deploy.backtest_run import backtest_run
     from deploy.figures import figures_of
     from deploy.first_models import seen_by_first_models
-    from deploy.market_data import data_set_of
     from deploy.report import report_of
-    from deploy.tally import Tally
-    from streams.source import market_instants
+    from deploy.run_market import strategies_on_bars
     from trainers.database.location import name_of
 
-    instants = list(market_instants(settings.data.source_settings()))
-    tally = Tally(tuple(strategy.name for strategy in settings.strategies))
-    for instant in instants:
-        for event in instant:
-            tally.take(event)
+    if output_dir is not None:
+        if not strategies_on_bars(settings):
+            raise ConfigError(
+                f"--output-dir needs a strategy with a rule of its own on {settings.data.interval} "
+                "bars, there is none"
+            )
+        make_folder(output_dir)
     state = StateDir(state_dir)
-    if settings.ml_data_collection.enabled:
-        state.make()
-        data = data_set_of(instants, settings.data.source_settings())
-        added = collect(instants, settings, state, tally, data)
+    found = backtest_run(settings, state)
+    if found.added is not None:
         location = state.database(settings.ml_data_collection.db_path)
-        output.say(f"{added} new training samples in {name_of(location)}")
-    else:
-        simulate(instants, settings, state, tally.take)
-    figures = figures_of(tally)
+        output.say(f"{found.added} new training samples in {name_of(location)}")
+    figures = figures_of(found.tally)
     output.show(report_of(figures, f"backtest of {settings.name}"))
-    for warning in seen_by_first_models(settings, instants[0][0].ts):
+    for warning in (*seen_by_first_models(settings, found.from_ts), *_of_other_bars(settings)):
         output.say(warning)
     document: dict[str, object] = msgspec.structs.asdict(figures)
-    if any(one.rule_name != EXTERNAL for one in settings.strategies):
-        document |= _account(settings, state, output_dir, output)
-    elif output_dir is not None:
-        raise ConfigError("--output-dir needs a strategy that is not external, there is none")
+    if found.account is not None:
+        document |= _account(found.account, settings.name, output_dir, output)
     output.document(document)
 
 
+def _of_other_bars(settings: RunSettings) -> Iterator[str]:
+    """Say of each strategy that waits for bars of an interval which the run has not."""
+    for one in settings.strategies:
+        if one.rule_name != EXTERNAL and one.interval != settings.data.interval:
+            yield (
+                f"{one.name} trades {one.interval} bars, the run reads those of "
+                f"{settings.data.interval}: it made no signal"
+            )
+
+
 def _account(
-    settings: RunSettings, state: StateDir, output_dir: Path | None, output: Output
+    account: "PortfolioBacktest", name: str, output_dir: Path | None, output: Output
 ) -> dict[str, object]:
     """Show the portfolio and write its files; return what the document says of it."""
-    from deploy.account_backtest import account_backtest, write_backtest
+    from deploy.account_backtest import write_backtest
     from deploy.account_report import account_report
 
-    found = account_backtest(settings, state)
     output.say("")
-    output.show(account_report(found))
+    output.show(account_report(account))
     files: list[str] = []
     if output_dir is not None:
-        files = [str(path) for path in write_backtest(found, settings.name, output_dir)]
+        files = [str(path) for path in write_backtest(account, name, output_dir)]
         output.say(f"written to {output_dir}: {', '.join(Path(file).name for file in files)}")
-    return {"performance": found.performance, "files": files}
+    return {"performance": account.performance, "files": files}

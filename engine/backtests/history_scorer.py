@@ -30,7 +30,7 @@ class Scores(NamedTuple):
     """The answers to k signals, in their order.
 
     `probability` float64 (k,), NaN where no model spoke; `final_score` in [0, 1]; `accepted` bool;
-    `model`: the version that spoke, or None; `reasons` as on the wire.
+    `model`: the version that spoke, or None; `reasons` and `mode` as on the wire.
     """
 
     probability: Floats
@@ -38,6 +38,7 @@ class Scores(NamedTuple):
     accepted: NDArray[np.bool_]
     model: tuple[str | None, ...]
     reasons: tuple[tuple[str, ...], ...]
+    mode: tuple[str, ...]
 
 
 class HistoryScorer:
@@ -148,6 +149,7 @@ class HistoryScorer:
             accepted=np.full(count, decision.accepted),
             model=(None,) * count,
             reasons=(decision.reasons,) * count,
+            mode=(decision.mode,) * count,
         )
 
 
@@ -184,4 +186,5 @@ def _scores(said: list[Scored]) -> Scores:
         accepted=np.array([one.accepted for one in said], dtype=np.bool_),
         model=tuple(one.model for one in said),
         reasons=tuple(one.reasons for one in said),
+        mode=tuple(one.mode for one in said),
     )
