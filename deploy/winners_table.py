@@ -1,10 +1,12 @@
 """Winners for people: a table, and one honest line on what the best is worth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
+from deploy.tables import plain_table
 from engine.strategy import load_strategy
 from trainers.research.winners import Winner
 from trainers.statistics.sharpe import CONFIDENCE
@@ -12,30 +14,30 @@ from trainers.statistics.sharpe import CONFIDENCE
 SIGNIFICANT, NO_SKILL = "significant", "no skill"
 
 
-def winners_table(winners: Iterable[Winner], title: str) -> Table:
-    """Return the winners as a table: what they made, and whether that is more than luck."""
-    table = Table(title=title, title_justify="left")
+def winners_table(winners: Sequence[Winner], title: str) -> RenderableType:
+    """Return what the winners made, whether that is more than luck, and their parameters."""
+    table = plain_table(title)
     table.add_column("#", justify="right")
-    table.add_column("strategy", no_wrap=True)
+    table.add_column("strategy", overflow="fold")
     table.add_column("symbol", no_wrap=True)
-    table.add_column("parameters", overflow="fold")
-    for heading in ("trades", "Sharpe", "PF", "R", "CAGR", "max DD", "deflated"):
+    for heading in ("trades", "Sharpe", "mean R", "max DD", "deflated"):
         table.add_column(heading, justify="right")
     table.add_column("")
+    lines = []
     for one in winners:
         metrics = one.metrics
         table.add_row(
             str(one.rank),
             one.strategy,
             one.symbol,
-            _changed(one),
             f"{metrics['trades']:.0f}",
-            *(_shown(metrics[name]) for name in ("sharpe_ratio", "profit_factor", "expectancy_r")),
-            *(_shown(metrics[name], ".1%") for name in ("cagr", "max_drawdown")),
+            *(_shown(metrics[name]) for name in ("sharpe_ratio", "expectancy_r")),
+            _shown(metrics["max_drawdown"], ".1%"),
             _shown(one.deflated_sharpe),
             verdict_of(one),
         )
-    return table
+        lines.append(Text(f"{one.rank} {one.strategy} {one.symbol}: {_changed(one)}"))
+    return Group(table, *lines, Text(""))
 
 
 def verdict_of(winner: Winner) -> str:
@@ -65,7 +67,12 @@ def _changed(winner: Winner) -> str:
     """The parameters that are not at their defaults."""
     defaults = msgspec.structs.asdict(load_strategy(winner.strategy).params_type())
     changed = {k: v for k, v in winner.params.items() if defaults.get(k) != v}
-    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "defaults"
+    return ", ".join(f"{name} {_plain(value)}" for name, value in changed.items()) or "defaults"
+
+
+def _plain(value: object) -> str:
+    """A drawn value has more digits than anybody reads; the file has them all."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _shown(value: float | None, form: str = ".2f") -> str:
