@@ -36,7 +36,9 @@ def accumulate_columns(settings: RunSettings, state: StateDir, run: RunMarket) -
     """Add the samples of a market in columns. As `accumulate`."""
     with FeatureDatabase(state.database(settings.ml_data_collection.db_path)) as database:
         names = load_feature_set().names
-        provenance = register_run(database, settings.strategies, names, run.data)
+        provenance = register_run(
+            database, settings.strategies, names, run.data, context=settings.context
+        )
         return sum(
             database.add(_samples(one, run, provenance)) for one in strategies_on_bars(settings)
         )

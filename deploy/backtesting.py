@@ -53,7 +53,10 @@ def collect(
     location = state.database(settings.ml_data_collection.db_path)
     with FeatureDatabase(location) as database:
         names = load_feature_set().names
-        collector = Collector(database, register_run(database, settings.strategies, names, data))
+        provenance = register_run(
+            database, settings.strategies, names, data, context=settings.context
+        )
+        collector = Collector(database, provenance)
 
         def hear(event: Said) -> None:
             collector.take(event)

@@ -61,7 +61,9 @@ class SampleStore:
             costs = found.market.costs[0]
             settings = msgspec.structs.replace(settings, costs=costs, instruments=None)
         names = load_feature_set().names
-        provenance = register_run(self._database, (settings,), names, data)
+        provenance = register_run(
+            self._database, (settings,), names, data, context=self._plan.context
+        )
         self.added += self._database.add(
             labelled_samples(found, provenance, self._models.get(settings.name))
         )

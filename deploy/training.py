@@ -67,7 +67,7 @@ def _train_one(
     database: FeatureDatabase,
 ) -> Trained:
     names = vector_names(load_feature_set().names, strategy.features)
-    preferred = params_digest_of(strategy)
+    preferred = params_digest_of(strategy, settings.context)
     samples = database.read(strategy.name, names, preferred_digest=preferred)
     ts = int(samples.exit_ts.max()) if len(samples) else 0
     request = Retrain("offline", strategy.name, None, "initial", 0, "assay train", ts)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.settings import StrategySettings
 from engine.simulation import simulate
 from models.feature_set import FeatureSet
@@ -19,16 +20,18 @@ def register_run(
     strategies: Iterable[StrategySettings],
     feature_names: Sequence[str],
     data: DataSet | None = None,
+    *,
+    context: ContextSettings = NO_CONTEXT,
 ) -> Provenance:
     """Describe what a run's samples hold and come from; return it for the collector.
 
-    `feature_names` are the market features that are served. Without `data` the bars come off the
-    stream.
+    `feature_names` are the market features that are served, `context` what these know of other
+    symbols. Without `data` the bars come off the stream.
     """
     params = {}
     for settings in strategies:
         database.register_names(vector_names(feature_names, settings.features))
-        params[settings.name] = database.register_params(settings)
+        params[settings.name] = database.register_params(settings, context)
     data_digest = "" if data is None else database.register_data(data)
     return Provenance(params, data_digest, code_version())
 

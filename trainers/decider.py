@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.context_settings import ContextSettings
 from engine.policies import TRAINER
 from engine.settings import StrategySettings
 from models.artifact import Artifact
@@ -52,6 +53,7 @@ class Decider:
         strategies: Mapping[str, StrategySettings],
         names: Mapping[str, tuple[str, ...]],
         *,
+        context: ContextSettings,
         settings: TrainSettings,
         database_path: str | Path,
         folder: Path,
@@ -63,6 +65,7 @@ class Decider:
         self._registry = Registry(bus)
         self._strategies = strategies
         self._names = names
+        self._context = context
         self._settings = settings
         self._database_path = database_path
         self._folder = folder
@@ -119,7 +122,7 @@ class Decider:
             threshold=ml.confidence_threshold if ml.prediction_mode == "filter" else None,
             has_champion=has_champion,
             trusted_keys=self._trusted_keys,
-            params_digest=params_digest_of(self._strategies[request.strategy]),
+            params_digest=params_digest_of(self._strategies[request.strategy], self._context),
         )
 
     def _sealed(self, folder: Path, request: Retrain) -> Artifact:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.settings import StrategySettings
 from models.signing import SigningKey
 from models.vector import vector_names
@@ -49,7 +50,8 @@ log = logging.getLogger("assay.trainer")
 class RetrainWorker:
     """Answers retrain requests of `strategies`, one at a time; run several for more.
 
-    `feature_names` are the market features that the scorers serve. `folder` holds the jobs'
+    `feature_names` are the market features that the scorers serve, `context` what these know of
+    other symbols. `folder` holds the jobs'
     files, `database_path`, a path or a PostgreSQL URL, the samples. `signer` vouches for new
     models, whose public key is trusted beside `trusted_keys`. Without `collects` nothing is added
     to the samples that are there. Raises ConfigError for a learner that is not known.
@@ -66,6 +68,7 @@ class RetrainWorker:
         folder: Path,
         signer: SigningKey,
         trusted_keys: Sequence[str] = (),
+        context: ContextSettings = NO_CONTEXT,
         collects: bool = True,
         shard: int = 0,
         job_command: Sequence[str] = COMMAND,
@@ -80,6 +83,7 @@ class RetrainWorker:
         self._on_ready = on_ready
         self._strategies = strategies
         self._feature_names = feature_names
+        self._context = context
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
         self._publishing = Publishing(bus, self._ledger)
@@ -87,6 +91,7 @@ class RetrainWorker:
             bus,
             {s.name: s for s in strategies},
             self._names,
+            context=context,
             settings=settings,
             database_path=database_path,
             folder=folder / f"trainer-{shard}",
@@ -102,7 +107,9 @@ class RetrainWorker:
         """
         queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
         with FeatureDatabase(self._database_path) as database:
-            provenance = register_run(database, self._strategies, self._feature_names)
+            provenance = register_run(
+                database, self._strategies, self._feature_names, context=self._context
+            )
             collector = Collector(database, provenance, is_rereading=True)
             collecting = Collecting(self._bus, collector) if self._collects else None
             vouching = Vouching(self._bus, queue, self._shard)

@@ -19,6 +19,7 @@ def build(context: RoleContext) -> RetrainWorker:
         folder=state.jobs,
         signer=ensure_signing_key(state),
         trusted_keys=settings.trusted_keys,
+        context=settings.context,
         collects=settings.ml_data_collection.enabled,
         on_ready=context.on_ready,
     )

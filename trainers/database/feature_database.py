@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, Select, Table, func, select
 
+from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.settings import StrategySettings
 from models.vector import digest_of
 from trainers.database import sample_tables as tables
@@ -94,9 +95,11 @@ class FeatureDatabase:
         self._register(tables.vector_names, {"features_digest": digest, "names": "\n".join(names)})
         return digest
 
-    def register_params(self, settings: StrategySettings) -> str:
+    def register_params(
+        self, settings: StrategySettings, context: ContextSettings = NO_CONTEXT
+    ) -> str:
         """Remember the parameters of a strategy and return their digest (`params_digest_of`)."""
-        params = params_of(settings)
+        params = params_of(settings, context)
         digest = digest_of_json(params)
         self._register(tables.parameter_sets, {"params_digest": digest, "params": to_json(params)})
         return digest

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engine.context_settings import ContextSettings
+from engine.instrument_book import InstrumentFile
 from engine.settings import CostSettings, LabelSettings, StrategySettings
 from models.settings import MlSettings
 from streams.errors import ConfigError
@@ -20,6 +22,8 @@ PAIRS = list(events_of(SAMPLES))
 STRATEGY = "synthetic"
 RSI2 = StrategySettings("mine", kind="rsi2_mean_reversion")
 A, B = "a" * 64, "b" * 64
+BOOK = InstrumentFile(symbols={"ES": {"class": "future"}})
+DIGEST_OF_OLD = "250c967668a315a164e3d03ade397321696ed77f6202a30dbc3562c2840f89f3"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -105,9 +109,38 @@ def test_the_digest_names_what_decides_the_samples_and_nothing_else():
         {"label": LabelSettings(stop_atr_mult=3.0)},
         {"costs": CostSettings(bps_per_side=0.0)},
         {"kind": "breakout"},
+        {"instruments": BOOK},
+        {"instruments": msgspec.structs.replace(BOOK, session="futures")},
+        {"instruments": named(tick_size=0.5)},
     ]
     others = {params_digest_of(msgspec.structs.replace(RSI2, **change)) for change in changes}
-    assert len(others | {same}) == len(changes) + 1
+    contexts = [
+        ContextSettings(market="SPY"),
+        ContextSettings(market="QQQ"),
+        ContextSettings(sectors={"IBM": "XLK"}),
+        ContextSettings(breadth=True),
+    ]
+    beside = {params_digest_of(RSI2, context) for context in contexts}
+    assert len(others | beside | {same}) == len(changes) + len(contexts) + 1
+
+
+def test_what_sizes_a_position_makes_no_other_sample():
+    digests = {
+        params_digest_of(msgspec.structs.replace(RSI2, instruments=file))
+        for file in (named(), named(margin=0.5), named(lot=10.0))
+    }
+    assert len(digests) == 1
+
+
+def test_the_digest_of_a_run_without_instruments_and_context_is_that_of_older_databases():
+    plain = {key for key in params_of(RSI2) if key not in ("params", "label", "costs")}
+    assert plain == {"kind", "interval", "features", "overlapping"}
+    external = StrategySettings("mine", kind="external")
+    assert params_digest_of(external) == DIGEST_OF_OLD
+
+
+def named(**changes: float) -> InstrumentFile:
+    return msgspec.structs.replace(BOOK, symbols={"ES": {"class": "future", **changes}})
 
 
 def test_parameters_that_are_not_taken_are_refused():
