@@ -141,8 +141,7 @@ def _settings(name: str, run: RunSettings | None, data: DataSettings) -> Strateg
     for one in run.strategies if run is not None else ():
         if one.name == name:
             return one
-    book = msgspec.structs.replace(bundled_instruments(), session="")
-    return StrategySettings(name, interval=data.interval, instruments=book)
+    return StrategySettings(name, interval=data.interval, instruments=bundled_instruments())
 
 
 def _asked_of(settings: StrategySettings, asked: Asked) -> StrategySettings:

@@ -175,6 +175,37 @@ def test_other_costs_are_other_samples(tmp_path: Path, capsys: pytest.CaptureFix
     assert document(capsys, *asked, "--commission-per-side", "1.0")["samples_added"] == 0
 
 
+def test_a_share_called_as_a_future_is_pays_as_a_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    daily().write_csv(tmp_path / "CL.csv")
+    asked = ("--strategy", RSI2, "--path", str(tmp_path / "CL.csv"), "--session", "us_equity")
+    [one] = document(capsys, *asked)["extracted"]
+    expected = FeatureExtractor(session="us_equity").extract(RSI2, tmp_path / "CL.csv", "CL")
+    [file] = one["files"]
+    read = pl.read_csv(file)
+    assert read["y_pnl_usd"].to_list() == expected["y_pnl_usd"].to_list()
+    assert (read["y_pnl_gross"] - read["y_pnl_usd"]).to_list() == pytest.approx([0.03] * len(read))
+
+
+def test_other_instruments_and_another_context_are_other_samples(tmp_path: Path):
+    dear = tmp_path / "dear.yaml"
+    dear.write_text("classes: {equity: {commission_per_side: 1.0}}")
+    state = StateDir(tmp_path / "state")
+    state.make()
+    runs = [
+        ("instruments=bundled",),
+        (f"instruments={dear}",),
+        ("instruments=bundled", "context.market=MSFT"),
+        ("instruments=bundled", "context.breadth=true"),
+    ]
+    settings = [load_run(RUN, ("data.symbols=[IBM,MSFT]", *assignments)) for assignments in runs]
+    first, *others = (accumulate(one, state) for one in settings)
+    assert others == [first] * 3
+    assert first > 50
+    assert [accumulate(one, state) for one in settings] == [0] * 4
+
+
 def with_a_model(folder: Path) -> tuple[str, ...]:
     """Options that let a small model speak of the first strategy's signals."""
     names = ("ibs", "rsi_14", "return_60", "signal_score")

@@ -126,8 +126,11 @@ class FeatureExtractor:
         return extract_trades(settings, market, load_feature_set())
 
     def settings_of(self, strategy: Choice, session: str = "") -> StrategySettings:
-        """Return a strategy with this extractor's label and costs. Errors as `extract`."""
-        settings = self._named(strategy, session)
+        """Return a strategy with this extractor's label and costs. Errors as `extract`.
+
+        `session` is that of the bars.
+        """
+        settings = self._named(strategy)
         if settings.rule_name == EXTERNAL:
             raise ConfigError(
                 f"strategy {settings.name} is external, its signals are an engine's own: "
@@ -139,8 +142,10 @@ class FeatureExtractor:
             changes["label"] = self._label
         if self._overlapping is not None:
             changes["overlapping"] = self._overlapping
-        if self._instruments is not None:
-            changes["instruments"] = self._instruments
+        file = self._instruments or settings.instruments
+        if file is not None:
+            # Whose bars these are decides what a name is: costs and profit are of one instrument.
+            changes["instruments"] = msgspec.structs.replace(file, session=session or file.session)
         return msgspec.structs.replace(settings, **changes)
 
     def market_of(
@@ -183,7 +188,7 @@ class FeatureExtractor:
         book = InstrumentBook(self._instruments or bundled_instruments())
         return common_session(book, symbols)
 
-    def _named(self, strategy: Choice, session: str) -> StrategySettings:
+    def _named(self, strategy: Choice) -> StrategySettings:
         if isinstance(strategy, StrategySettings):
             return strategy
         given: tuple[Any, ...] = strategy if isinstance(strategy, tuple) else (strategy, {})
@@ -193,9 +198,11 @@ class FeatureExtractor:
                 "strategy must be a name, (name, parameters) or StrategySettings, was "
                 f"{strategy!r:.80}"
             )
-        file = msgspec.structs.replace(bundled_instruments(), session=session)
         return StrategySettings(
-            name, params=dict(params), interval=self._bars.interval, instruments=file
+            name,
+            params=dict(params),
+            interval=self._bars.interval,
+            instruments=bundled_instruments(),
         )
 
 
