@@ -38,6 +38,10 @@ WithoutOption = Annotated[
     list[str] | None,
     typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),
 ]
+LedgerOption = Annotated[
+    str | None,
+    typer.Option("--ledger", help="Where trials are counted; .assay/trials.db.", metavar="DB"),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document, last on standard output.")
 ]
@@ -63,3 +67,11 @@ def url_of(nats: str | None, state: StateDir) -> str:
             f"{state.root}`, or name a server with --nats URL"
         )
     return url
+
+
+def ledger_at(given: str | None) -> str:
+    """Return where search trials are counted: one place for all searches, unless told otherwise."""
+    if given is not None:
+        return given
+    StateDir(DEFAULT_STATE).make()
+    return str(DEFAULT_STATE / "trials.db")

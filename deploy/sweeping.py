@@ -15,9 +15,9 @@ from streams.clock import SystemClock
 from trainers.research.research_store import ResearchStore
 from trainers.research.sweep import Swept, runs_in, sweep
 from trainers.research.sweep_plan import SweepWork
-from trainers.research.sweep_skill import Trials
+from trainers.research.sweep_skill import trials_of
 from trainers.research.sweep_workers import default_workers
-from trainers.research.trial_ledger import Among, TrialLedger
+from trainers.research.trial_ledger import TrialLedger
 from trainers.research.winners import Choice, Winner, choose_winners
 
 BEST_SHOWN = 10
@@ -59,7 +59,7 @@ def _tell_best(
     work: SweepWork, store: ResearchStore, ledger: TrialLedger, swept: Swept, output: Output
 ) -> None:
     runs = store.runs()
-    trials = Trials(runs, ledger.count(Among(kind="strategy")))
+    trials = trials_of(runs, ledger)
     own = runs_in(work, runs)
     shown: list[Winner] = []
     for top, pooled, title in (

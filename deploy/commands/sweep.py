@@ -6,15 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.options import JsonOption, SetOption
+from deploy.options import JsonOption, LedgerOption, SetOption, ledger_at
 from deploy.output import Output
 
 DbOption = Annotated[
     str, typer.Option("--db", help="Research store: a SQLite file or PostgreSQL URL.", metavar="DB")
-]
-LedgerOption = Annotated[
-    str | None,
-    typer.Option("--ledger", help="Where trials are counted; by default in --db.", metavar="DB"),
 ]
 _Names = list[str] | None
 
@@ -75,4 +71,4 @@ def sweep(
 
     given = {path: value for path, value in flags.items() if value is not None}
     file = load_sweep(config, given, param or (), assignments or (), os.environ)
-    run_sweep(file, db, ledger or db, workers, output)
+    run_sweep(file, db, ledger_at(ledger), workers, output)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.sweep import DbOption, LedgerOption
-from deploy.options import JsonOption
+from deploy.commands.sweep import DbOption
+from deploy.options import JsonOption, LedgerOption, ledger_at
 from deploy.output import Output
 
 DEFAULT_OUTPUT = Path("winners.json")
@@ -45,17 +45,17 @@ def winners(
     from deploy.winners_table import honest_line, winners_table
     from streams.errors import DataError
     from trainers.research.research_store import ResearchStore
-    from trainers.research.sweep_skill import Trials
-    from trainers.research.trial_ledger import Among, TrialLedger
+    from trainers.research.sweep_skill import trials_of
+    from trainers.research.trial_ledger import TrialLedger
     from trainers.research.winners import Choice, choose_winners, write_winners
 
     output = Output(as_json=as_json)
     choice = Choice(top_n, objective, min_trades, per, pooled)
-    with ResearchStore(db, must_exist=True) as store, TrialLedger(ledger or db) as counted:
+    with ResearchStore(db, must_exist=True) as store, TrialLedger(ledger_at(ledger)) as counted:
         runs = store.runs()
         if not runs:
             raise DataError(f"{store.name} holds no runs yet: assay sweep --db {store.name}")
-        trials = Trials(runs, counted.count(Among(kind="strategy")))
+        trials = trials_of(runs, counted)
         found = choose_winners(runs, trials, choice, store.name)
     if not found.winners:
         output.say(

@@ -13,6 +13,12 @@ from trainers.research.winners import read_winners
 QUICK = ("--strategy", "rsi2_mean_reversion", "--workers", "1", "--param", "entry=5,15")
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody says so, trials are counted below the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> str:
     return str(tmp_path / "research.db")
@@ -36,6 +42,20 @@ def test_a_sweep_is_kept_told_and_not_done_twice(db, capsys):
     assert (again["added"], again["found"], again["trials"]) == (0, 12, 12)
     assert "0 runs done, 12 were in" in told
     assert again["best"] == first["best"]
+
+
+def test_every_search_counts_in_one_ledger(tmp_path, capsys):
+    """Another store on the same bars: what was tried before counts with it."""
+    document(capsys, "sweep", *QUICK, "--db", str(tmp_path / "one.db"))
+    third = (*QUICK[:-1], "entry=7")
+    found, _ = document(capsys, "sweep", *third, "--db", str(tmp_path / "two.db"))
+    assert (found["runs"], found["trials"]) == (6, 18)
+    alone = ("--db", str(tmp_path / "three.db"), "--ledger", str(tmp_path / "other.db"))
+    found, _ = document(capsys, "sweep", *third, *alone)
+    assert (found["runs"], found["trials"]) == (6, 6)
+    shorter = ("--db", str(tmp_path / "four.db"), "--end", "2006-12-31")
+    found, _ = document(capsys, "sweep", *third, *shorter)
+    assert found["trials"] == found["runs"]  # other bars: other trials
 
 
 def test_a_file_flags_and_overrides_say_together_what_is_tried(db, tmp_path, capsys):

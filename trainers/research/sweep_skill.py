@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trainers.research.sweep_run import Run
+from trainers.research.trial_ledger import Among, TrialLedger
 from trainers.statistics.performance import Performance
 from trainers.statistics.sharpe import CONFIDENCE, deflated_sharpe
 
@@ -35,6 +36,12 @@ class Skill(NamedTuple):
     def verdict(self) -> str:
         """The same in words."""
         return "significant" if self.is_significant else "no skill"
+
+
+def trials_of(runs: Sequence[Run], ledger: TrialLedger) -> "Trials":
+    """Return the runs as trials, with all others that the ledger holds on the same bars."""
+    digests = tuple(sorted({run.data_digest for run in runs}))
+    return Trials(runs, ledger.count(Among(kind="strategy", data_digests=digests)))
 
 
 class Trials:

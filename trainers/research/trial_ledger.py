@@ -71,12 +71,16 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Among(msgspec.Struct, frozen=True):
-    """Which trials count together: those that agree with all that is given here."""
+    """Which trials count together: those that agree with all that is given here.
+
+    `data_digests`: those of any of these data.
+    """
 
     kind: Literal["strategy", "model"] | None = None
     scope: str | None = None
     symbols_digest: str | None = None
     data_digest: str | None = None
+    data_digests: tuple[str, ...] | None = None
 
 
 EVERY_TRIAL = Among()
@@ -203,7 +207,9 @@ def _checked(trial: Trial) -> Trial:
 
 def _conditions(among: Among) -> list[ColumnElement[bool]]:
     wanted = msgspec.structs.asdict(among)
-    return [_trials.c[name] == value for name, value in wanted.items() if value is not None]
+    several = wanted.pop("data_digests")
+    given = [_trials.c[name] == value for name, value in wanted.items() if value is not None]
+    return given if several is None else [*given, _trials.c.data_digest.in_(several)]
 
 
 def _sharpes(connection: Connection, among: Among) -> NDArray[np.float64]:
