@@ -14,42 +14,59 @@ from trainers.research.optimiser_settings import TRIALS_QUICK
 
 DEFAULT_OUTPUT = Path("optimised")
 
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", help="Which of the run's strategies.", metavar="NAME")
+]
+TrialsOption = Annotated[
+    int | None, typer.Option("--trials", min=1, help="How many trials in all.", metavar="N")
+]
+QuickOption = Annotated[bool, typer.Option("--quick", help=f"{TRIALS_QUICK} trials.")]
+ObjectiveOption = Annotated[
+    str | None, typer.Option("--objective", help="What is maximised.", metavar="NAME")
+]
+OutputOption = Annotated[
+    Path, typer.Option("--output-dir", help="Where the results go.", metavar="DIR")
+]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, help="Processes; 0: one per core.", metavar="N")
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option("--storage", help="SQLite file or PostgreSQL URL; default: in DIR.", metavar="DB"),
+]
+StudyOption = Annotated[
+    str, typer.Option("--study", help="Name of the study in the storage.", metavar="NAME")
+]
+LedgerOption = Annotated[
+    str | None,
+    typer.Option("--ledger", help="Where trials are counted; default: in DIR.", metavar="DB"),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Of the sampler.", metavar="S")
+]
+HoldoutStartOption = Annotated[
+    str | None, typer.Option("--holdout-start", help="First sealed day.", metavar="DATE")
+]
+HoldoutFractionOption = Annotated[
+    float | None,
+    typer.Option("--holdout-fraction", help="Share of the days that is sealed.", metavar="F"),
+]
+
 
 def optimize(
     config: ConfigOption,
-    strategy: Annotated[
-        str | None, typer.Option(help="Which of the run's strategies.", metavar="NAME")
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="How many trials in all.", metavar="N")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help=f"{TRIALS_QUICK} trials.")] = False,
-    objective: Annotated[
-        str | None, typer.Option(help="What is maximised.", metavar="NAME")
-    ] = None,
-    output_dir: Annotated[
-        Path, typer.Option("--output-dir", help="Where the results go.", metavar="DIR")
-    ] = DEFAULT_OUTPUT,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes; 0: one per core.", metavar="N")
-    ] = 1,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="SQLite file or PostgreSQL URL; default: in DIR.", metavar="DB"),
-    ] = None,
-    study: Annotated[
-        str, typer.Option(help="Name of the study in the storage.", metavar="NAME")
-    ] = "",
-    ledger: Annotated[
-        str | None, typer.Option(help="Where trials are counted; default: in DIR.", metavar="DB")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the sampler.", metavar="S")] = None,
-    holdout_start: Annotated[
-        str | None, typer.Option(help="First sealed day.", metavar="DATE")
-    ] = None,
-    holdout_fraction: Annotated[
-        float | None, typer.Option(help="Share of the days that is sealed.", metavar="F")
-    ] = None,
+    strategy: StrategyOption = None,
+    trials: TrialsOption = None,
+    quick: QuickOption = False,
+    objective: ObjectiveOption = None,
+    output_dir: OutputOption = DEFAULT_OUTPUT,
+    workers: WorkersOption = 1,
+    storage: StorageOption = None,
+    study: StudyOption = "",
+    ledger: LedgerOption = None,
+    seed: SeedOption = None,
+    holdout_start: HoldoutStartOption = None,
+    holdout_fraction: HoldoutFractionOption = None,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,13 +22,10 @@ _SCHEMA = "holdout_openings"
 _openings = Table(
     "holdout_openings",
     MetaData(),
-    Column("symbols_digest", TEXT, primary_key=True),
-    Column("first_day", INT64, primary_key=True, autoincrement=False),
-    Column("last_day", INT64, primary_key=True, autoincrement=False),
-    Column("scope", TEXT, primary_key=True),
-    Column("study", TEXT, primary_key=True),
-    Column("params", TEXT, primary_key=True),
-    Column("opened_ts", INT64, primary_key=True, autoincrement=False),
+    Column("number", INT64, primary_key=True),
+    *(Column(name, TEXT, nullable=False) for name in ("symbols_digest", "scope", "study")),
+    Column("params", TEXT, nullable=False),
+    *(Column(name, INT64, nullable=False) for name in ("first_day", "last_day", "opened_ts")),
     sqlite_strict=True,
 )
 

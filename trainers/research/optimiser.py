@@ -73,17 +73,18 @@ def optimise(
     the strategy, the bars, or a study of that name; AssayError where all workers died.
     """
     task = study_task(run)
-    research = run.history.between(0, task.spans.holdout.from_ts - 1)
-    place = _place(run, task, research)
-    study = place.open()
-    total, found = run.settings.trials, len(study.look().complete)
+    research = research_bars(run, task)
+    place = study_place(run, task, research)
+    total = run.settings.trials
 
     def tell(study: TrialStudy) -> None:
         trials = study.look()
         on_progress(Progress(len(trials.complete), total, trials.best_value))
 
-    run_study(study, place, task, research, limit=total, workers=run.workers, on_progress=tell)
-    trials = study.look().finished
+    with place.open() as study:
+        found = len(study.look().complete)
+        run_study(study, place, task, research, limit=total, workers=run.workers, on_progress=tell)
+        trials = study.look().finished
     evaluated = distinct(trials)
     if not evaluated:
         raise DataError(
@@ -129,7 +130,13 @@ def study_task(run: OptimiserRun) -> StudyTask:
     return task
 
 
-def _place(run: OptimiserRun, task: StudyTask, research: BarHistory) -> StudyPlace:
+def research_bars(run: OptimiserRun, task: StudyTask) -> BarHistory:
+    """Return the bars of train and validation: all that a study may look at."""
+    return run.history.between(0, task.spans.holdout.from_ts - 1)
+
+
+def study_place(run: OptimiserRun, task: StudyTask, research: BarHistory) -> StudyPlace:
+    """Return where the study of a run is."""
     identity: dict[str, Any] = {
         **msgspec.to_builtins(task),
         "bars": research.digest(),

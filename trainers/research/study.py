@@ -14,7 +14,8 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -98,11 +99,12 @@ class Trials:
 class TrialStudy:
     """One study, by its name in a storage. `identity` is what its trials depend on.
 
-    Raises ConfigError where the study is there already with another identity.
+    A context manager. Raises ConfigError where the study is there already with another identity.
     """
 
     def __init__(self, storage: BaseStorage, name: str, identity: Mapping[str, Any]) -> None:
         self.name = name
+        self._opened = storage
         self._storage = get_storage(storage)
         created = optuna.create_study(
             storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
@@ -118,6 +120,23 @@ class TrialStudy:
                     f"study {name} is there with another {key}: its trials cannot be compared "
                     "with new ones; give another --study, or what it was begun with"
                 )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        if isinstance(self._opened, RDBStorage):
+            self._opened.remove_session()
+            self._opened.engine.dispose()
 
     def begin(self, space: SearchSpace, sampled: dict[str, Any], member: str) -> int:
         """Write a trial down as running, and return its id."""
@@ -198,7 +217,7 @@ def _opened(url: str, *, is_file: bool) -> BaseStorage:
     if is_file:
         event.listen(storage.engine, "connect", _prepare_sqlite)
         storage.engine.dispose()
-    return get_storage(storage)
+    return storage
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

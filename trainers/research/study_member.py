@@ -22,6 +22,8 @@ from trainers.database.migration import migrate
 PULSE_S = 5.0
 SILENT_S = 60.0
 
+ZOMBIE = "Z"
+
 _SCHEMA = "study_members"
 _members = Table(
     "study_members",
@@ -49,7 +51,7 @@ def is_dead_here(member: str) -> bool:
     except PermissionError:
         pass
     # The number of a process is given to another one in time.
-    return _began(int(pid)) != began
+    return bool(began) and _began(int(pid)) != began
 
 
 class Pulse:
@@ -136,7 +138,9 @@ def _began(pid: int) -> str:
     except OSError:
         return ""
     # The name before the last bracket may hold anything.
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    # Killed, and its parent has not asked for it yet.
+    return "" if fields[0] == ZOMBIE else fields[19]
 
 
 def _create_members(connection: Connection) -> None:

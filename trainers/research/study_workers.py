@@ -125,16 +125,16 @@ def _be_worker(job: _Job, number: int, line: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop = threading.Event()
     threading.Thread(target=_follow_parent, args=(line, stop), daemon=True).start()
-    study, history = job.place.open(), map_history(job.folder)
-    _work_on(
-        job,
-        study,
-        history,
-        number=number,
-        is_alone=False,
-        wait=stop.wait,
-        on_progress=lambda _study: None,
-    )
+    with job.place.open() as study:
+        _work_on(
+            job,
+            study,
+            map_history(job.folder),
+            number=number,
+            is_alone=False,
+            wait=stop.wait,
+            on_progress=lambda _study: None,
+        )
     # All is written: to take this process apart in order takes longer than a trial.
     os._exit(0)
 
