@@ -6,7 +6,8 @@ bars before they are judged (`streams/sources/raw_bars.py`); one whose market co
 `instants(settings, params)`. It is imported only when asked for: sources use polars, the online
 roles must not.
 
-Where bars were repaired or dropped on the way, one line says so in the log `streams.source`.
+Where bars were repaired or dropped on the way, one line says so in the log `streams.source`; one
+more where a file was not read as it stands (backwards, or without volumes).
 """
 
 import importlib
@@ -122,7 +123,10 @@ def _read(settings: SourceSettings, *, with_findings: bool) -> tuple[Any, Any]:
     else:
         raw = validated.as_raw(source.read(settings, params), settings.kind)
     table, report = validated.validated(raw, settings, with_findings=with_findings)
+    place = settings.path or settings.dir or settings.kind
     if not report.is_clean:
-        place = settings.path or settings.dir or settings.kind
         logger.warning("bars of %s: %s", place, report.summary())
+    if report.notes:
+        more = f"; {len(report.notes) - 1:,} more notes: assay data check tells them"
+        logger.warning("%s%s", report.notes[0], more if len(report.notes) > 1 else "")
     return table, report

@@ -29,6 +29,8 @@ ALIASES = {
     "up": ("up",),
     "down": ("down",),
 }  # fmt: skip
+# Of a header that is none, a compressed file's say, no more than this is told.
+HEADER_CHARS_TOLD_MAX = 200
 # Headers such as `Volume BTC`.
 _VOLUME_PREFIX = "volume"
 _NUMBERED = re.compile(r"^\d+[a-z]?\.\s*")
@@ -59,10 +61,10 @@ def columns_of(header: Sequence[str], file: str) -> dict[str, int]:
             )
         found[name] = plain.index(alias)
     if not {"date", "time", "stamp"} & set(found):
-        raise DataError(f"{file} needs a column Date, Time or Datetime, has {', '.join(header)}")
+        raise DataError(f"{file} needs a column Date, Time or Datetime, has {_told(header)}")
     for name in PRICES:
         if name not in found:
-            raise DataError(f"{file} needs a column {name.title()}, has {', '.join(header)}")
+            raise DataError(f"{file} needs a column {name.title()}, has {_told(header)}")
     if "volume" not in found:
         more = [i for i, name in enumerate(plain) if name.startswith(_VOLUME_PREFIX)]
         if more:
@@ -76,6 +78,14 @@ def columns_of(header: Sequence[str], file: str) -> dict[str, int]:
 def without_volume(header: Sequence[str], file: str) -> DataError:
     """Return the error of a file that has no column of volume."""
     return DataError(
-        f"{file} needs a column Volume, has {', '.join(header)}: "
+        f"{file} needs a column Volume, has {_told(header)}: "
         "data.params.volume=zero reads it with a volume of 0"
     )
+
+
+def _told(header: Sequence[str]) -> str:
+    """Return the header for a message: printable, and no longer than a few lines."""
+    text = ", ".join(header)
+    shown = "".join(c if c.isprintable() else "?" for c in text[:HEADER_CHARS_TOLD_MAX])
+    more = " …" if len(text) > HEADER_CHARS_TOLD_MAX else ""
+    return f"{shown.strip()}{more}" or "none"

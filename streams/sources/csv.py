@@ -28,6 +28,7 @@ from streams.sources.table import PRICES, BarTable, close_instants
 from streams.sources.validated import validated
 
 SUFFIXES = (".csv", ".txt", ".tsv")
+REASON_CHARS_MAX = 200
 Params = FileParams
 
 
@@ -94,9 +95,23 @@ def _cells(content: bytes, layout: Layout, file: str) -> pl.DataFrame:
             skip_lines=layout.header_lines,
             infer_schema=False,
         )
+        nameless = table.columns[layout.width :]
+        if any(table[name].null_count() < len(table) for name in nameless):
+            # Fields without a name may stand anywhere: every column would be in doubt.
+            raise DataError(
+                f"{file} has rows of {table.width} fields under a header of {layout.width}: "
+                "name every column"
+            )
         table = table.select(pl.nth(i).alias(name) for name, i in layout.columns.items())
+    except pl.exceptions.NoDataError as error:
+        raise DataError(f"{file} holds no bars: there is nothing below its header") from error
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{file} cannot be read as CSV: {error}") from error
+        # The first line says what is wrong, the others how polars would be told to overlook it.
+        what = str(error).partition("\n")[0][:REASON_CHARS_MAX]
+        raise DataError(
+            f"{file} cannot be read as CSV: {what}: it must be text in UTF-8, no row with more "
+            "fields than the first, every quotation mark closed"
+        ) from error
     table = table.with_row_index(ROW, offset=layout.header_lines + 1)
     # Blank lines, as at a file's end, are no bars.
     return table.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))

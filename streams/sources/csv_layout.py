@@ -23,20 +23,26 @@ _WHOLE_STAMP = re.compile(r"^(\d{9,19}|.*\d{2}:\d{2}.*|\d{8} \d{4,6})$")
 
 
 class Layout(NamedTuple):
-    """How a file is read: `columns` maps our names to positions, `header` are theirs."""
+    """How a file is read: `columns` maps our names to positions, `header` are theirs.
+
+    `width` is how many fields its first row has.
+    """
 
     delimiter: str
     header_lines: int
     columns: dict[str, int]
     header: tuple[str, ...]
+    width: int
 
 
 def text_of(file: Path) -> bytes:
-    """Return the file as UTF-8."""
+    """Return the file as UTF-8, its lines ending in a line feed."""
     content = file.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(codecs.BOM_UTF8)
+        content = content.decode("utf-16", errors="replace").encode()
+    content = content.removeprefix(codecs.BOM_UTF8)
+    # Excel on a Mac ends lines with a carriage return alone.
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def layout_of(content: bytes, file: str) -> Layout:
@@ -52,12 +58,14 @@ def layout_of(content: bytes, file: str) -> Layout:
     first = cells[0]
     if first[0][:1].isdigit():
         names = _names_without_header(first, skipped, file)
-        return Layout(delimiter, skipped, {name: i for i, name in enumerate(names)}, tuple(names))
+        return Layout(
+            delimiter, skipped, {name: i for i, name in enumerate(names)}, tuple(names), len(first)
+        )
     if first[0] == "Price" and cells[2][0].lower() in ("date", "datetime"):
         # yfinance writes field, ticker and index names on three lines.
         first = [cells[2][0], *first[1:]]
-        return Layout(delimiter, skipped + 3, columns_of(first, file), tuple(first))
-    return Layout(delimiter, skipped + 1, columns_of(first, file), tuple(first))
+        return Layout(delimiter, skipped + 3, columns_of(first, file), tuple(first), len(first))
+    return Layout(delimiter, skipped + 1, columns_of(first, file), tuple(first), len(first))
 
 
 def _looks_whole(line: str) -> bool:

@@ -91,7 +91,9 @@ def explained(bar: dict[str, Any], text: str | None, timezone: str) -> str:
     """
     kind = bar[KIND]
     if kind == "time":
-        return f"time must be a time in {timezone}, was {text!r}"
+        # A zone with summer time skips an hour a year and has another twice.
+        once = "" if timezone == "UTC" else ", neither skipped nor repeated by the clock"
+        return f"time must be a time in {timezone}{once}, was {text!r}"
     if kind == "missing":
         name = missing_column(bar)
         if bar[name] is None:

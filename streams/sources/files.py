@@ -52,8 +52,17 @@ def files_of(settings: SourceSettings, suffixes: tuple[str, ...]) -> list[FoundF
             f"dir must hold {' or '.join(suffixes)} files of {settings.interval} bars, "
             f"{settings.dir!r} has none"
         )
-    asked = settings.symbols or tuple(sorted(by_symbol))
-    return [FoundFile(_file_for(name, by_symbol, settings, suffixes), name) for name in asked]
+    # A symbol asked for twice is read once.
+    asked = dict.fromkeys(settings.symbols) or sorted(by_symbol)
+    found = [FoundFile(_file_for(name, by_symbol, settings, suffixes), name) for name in asked]
+    names = {file.path: file.symbol for file in reversed(found)}
+    for file in found:
+        if names[file.path] != file.symbol:
+            raise ConfigError(
+                f"symbols must be different, {names[file.path]} and {file.symbol} "
+                f"are both {file.path.name}: leave one out"
+            )
+    return found
 
 
 def _is_wanted(file: Path, suffixes: tuple[str, ...]) -> bool:

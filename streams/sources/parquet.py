@@ -78,7 +78,7 @@ def table_bars(
         volume = volume.fill_null(0.0)
     stamps = _stamps(table)
     label = _instants(stamps, settings, params, file)
-    symbol = table["symbol"].cast(pl.String) if "symbol" in columns else found.symbols(len(table))
+    symbol = _symbols(table, file) if "symbol" in columns else found.symbols(len(table))
     bars = pl.DataFrame(
         [table[ROW], symbol.alias("symbol"), close_instants(label, settings), *numbers,
          volume.alias("volume")]
@@ -91,6 +91,14 @@ def _number(table: pl.DataFrame, name: str, file: str) -> pl.Series:
     if not (values.dtype.is_numeric() or values.dtype == pl.Null):
         raise DataError(f"{file}: {name} must be a number, its type is {values.dtype}")
     return values.cast(pl.Float64).alias(name)
+
+
+def _symbols(table: pl.DataFrame, file: str) -> pl.Series:
+    try:
+        return table["symbol"].cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        kind = table["symbol"].dtype
+        raise DataError(f"{file}: symbol must be text, its type is {kind}") from error
 
 
 def _stamps(table: pl.DataFrame) -> pl.Series:

@@ -32,8 +32,10 @@ def raw_bars(
     """Return the bars of one file: RAW_COLUMNS without `file`.
 
     `texts` holds, for each column that was read from text, that text. A file in descending order
-    of time is turned round.
+    of time is turned round. Blanks about a symbol are none of it.
     """
+    name = pl.col("symbol").str.strip_chars()
+    bars = bars.with_columns(pl.when(name != "").then(name).alias("symbol"))
     unread = [_unread(bars, name, text) for name, text in texts.items() if bars[name].null_count()]
     if _is_newest_first(bars):
         bars = bars.reverse()

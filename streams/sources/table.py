@@ -50,6 +50,12 @@ def selected(bars: pl.DataFrame, settings: SourceSettings) -> pl.DataFrame:
     if settings.symbols:
         known = bars["symbol"].drop_nulls().unique().to_list()
         spelled = {_spelling(name, known): name for name in settings.symbols}
+        for name in settings.symbols:
+            if spelled[_spelling(name, known)] != name:
+                raise ConfigError(
+                    f"symbols must be different, {name} and {spelled[_spelling(name, known)]} "
+                    "are one: leave one out"
+                )
         bars = bars.filter(pl.col("symbol").is_in(list(spelled)))
         if any(there != asked for there, asked in spelled.items()):
             bars = bars.with_columns(pl.col("symbol").replace(spelled))

@@ -2,7 +2,8 @@
 
 us_equity follows the NYSE's holidays since 1971 and its unplanned closings; futures and fx are
 expected on its trading days and on other weekdays but Christmas and New Year respectively; crypto
-every day. A day in doubt is taken as closed, so that no gap is told of where there may be none.
+every day. A day in doubt, as any before 1970, is taken as closed, so that no gap is told of where
+there may be none.
 Source: NYSE, "Holidays and Trading Hours"; special closings from NYSE's list of past closings.
 """
 
@@ -33,7 +34,7 @@ def is_trading_day(session: str, days: Ints) -> NDArray[np.bool_]:
     if session == "crypto":
         return np.ones(days.shape, dtype=np.bool_)
     # 1970-01-01 was a Thursday.
-    is_weekday = (days + THURSDAY) % 7 < 5
+    is_weekday = (days >= 0) & ((days + THURSDAY) % 7 < 5)
     closed: NDArray[np.bool_] = np.isin(days, _closed_days(session))
     return is_weekday & ~closed
 

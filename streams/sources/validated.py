@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from streams.errors import DataError
+from streams.interval import is_daily
 from streams.source_settings import SourceSettings
 from streams.sources.faults import ACTION, KIND, Judged, explained, judged, missing_column
 from streams.sources.findings import findings
@@ -21,6 +22,8 @@ from streams.sources.validation_report import (
 )
 
 REFUSED, KEPT = "refused", "kept"
+# Two bars a day are a slip on one day and another interval on most.
+SHARED_DAYS_SHARE_MIN = 0.5
 
 
 def validated(
@@ -33,7 +36,7 @@ def validated(
     bars = selected(raw.bars, settings)
     result = judged(bars, repair=settings.validation == "repair")
     if settings.validation == "strict" and len(result.faulty):
-        raise _refusal(raw, result.faulty, settings)
+        raise _refusal(raw, result.faulty, settings, len(bars))
     table = sealed(result.kept, settings)
     return table, _report(raw, bars, result, settings, with_findings=with_findings)
 
@@ -56,15 +59,29 @@ def as_raw(table: BarTable, kind: str) -> RawBars:
     return RawBars((f"source {kind}",), bars, unread)
 
 
-def _refusal(raw: RawBars, faulty: pl.DataFrame, settings: SourceSettings) -> DataError:
+def _refusal(
+    raw: RawBars, faulty: pl.DataFrame, settings: SourceSettings, bars_read: int
+) -> DataError:
     bar = faulty.row(0, named=True)
     text = _text_of(raw, bar)
     closing = "" if bar["ts"] is None else f", closing {moment(bar['ts'])} UTC"
     more = f"; {len(faulty):,} bars are faulty" if len(faulty) > 1 else ""
+    more += "".join(f"; {note}" for note in _shared_days(bars_read, faulty, settings))
     return DataError(
         f"{raw.files[bar[FILE]]} row {bar[ROW]}: {explained(bar, text, settings.timezone)} "
         f"({bar['symbol']}{closing}){more}; assay data check tells all, data.validation=repair or "
         "drop reads on"
+    )
+
+
+def _shared_days(bars_read: int, faulty: pl.DataFrame, settings: SourceSettings) -> tuple[str, ...]:
+    """Return a note where most daily bars share a day with another: they are no daily bars."""
+    repeats = int(faulty[KIND].is_in(["duplicate", "conflict"]).sum())
+    if not (is_daily(settings.interval) and repeats > SHARED_DAYS_SHARE_MIN * bars_read):
+        return ()
+    return (
+        f"{repeats:,} of {bars_read:,} bars share their day with another before them: "
+        f"is the interval {settings.interval}?",
     )
 
 
@@ -101,7 +118,7 @@ def _report(
         dropped=len(result.faulty) - repaired,
         symbols=_by_symbol(bars, result, found),
         examples=_examples(raw, result.faulty, found, settings),
-        notes=raw.notes,
+        notes=(*raw.notes, *_shared_days(len(bars), result.faulty, settings)),
     )
 
 

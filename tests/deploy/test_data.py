@@ -120,6 +120,22 @@ def test_a_command_that_reads_changed_bars_says_so_in_one_line(
     )
 
 
+def test_a_command_says_in_a_line_when_files_were_not_read_as_they_stand(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ES", "NQ"):
+        (folder / f"{name}.csv").write_text(HEADER + GOOD.replace(",100", ",none"))
+    arguments = ["backtest", "--config", "quickstart", "--state-dir", str(folder / "state")]
+    settings = ["data.source=''", f"data.dir={folder}", "ml_data_collection.enabled=false"]
+    sets = [part for text in settings for part in ("--set", text)]
+    assert execute([*arguments, *sets, "--set", "data.params.volume=zero"]) == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"assay: {folder}/ES.csv: 2 volumes cannot be read: they are 0; "
+        "1 more notes: assay data check tells them"
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [

@@ -169,3 +169,12 @@ def test_the_sample_is_good_and_has_one_day_to_tell_of() -> None:
     assert report.is_clean
     # Apple fell by half in a day on 29 September 2000.
     assert report.findings == {"outlier": 1}
+
+
+def test_before_1970_no_gap_is_told_of() -> None:
+    days = np.arange(-400, 10)
+    assert not is_trading_day("us_equity", days[:400]).any()
+    # The first of January was a holiday.
+    assert is_trading_day("us_equity", days[400:]).tolist() == [False, True, False, False] + [
+        True
+    ] * 5 + [False]

@@ -88,6 +88,17 @@ def test_a_symbol_is_found_in_any_case_and_named_as_asked(tmp_path: Path) -> Non
     assert closes(read(tmp_path, "ES", "SPY")) == {"ES": 2.0, "SPY": 2.0}
 
 
+def test_a_symbol_asked_for_twice_is_read_once_and_under_one_name(tmp_path: Path) -> None:
+    csv(tmp_path, "ES.csv")
+    assert read(tmp_path, "ES", "ES")["symbol"].to_list() == ["ES"]
+    with pytest.raises(ConfigError, match=r"ES and es are both ES\.csv"):
+        read(tmp_path, "ES", "es")
+    file = tmp_path / "all.csv"
+    file.write_text("Symbol,Date,Open,High,Low,Close,Volume\nES,2020-01-02,1,3,.5,2,10\n")
+    with pytest.raises(ConfigError, match="symbols must be different"):
+        read_bars(SourceSettings(kind="csv", path=str(file), symbols=("ES", "es")))
+
+
 def test_the_exact_name_goes_before_another_case(tmp_path: Path) -> None:
     csv(tmp_path, "ES.csv", 2.0)
     csv(tmp_path, "es.csv", 2.5)

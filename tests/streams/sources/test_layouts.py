@@ -9,6 +9,9 @@ from streams.errors import ConfigError, DataError
 from streams.source import bar_frames, check_bars, read_bars
 from streams.source_settings import SourceSettings
 
+HEADER = b"Date,Open,High,Low,Close,Volume\n"
+GOOD = b"2020-01-02,1,3,.5,2,10\n"
+
 
 def ns(text: str) -> int:
     moment = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
@@ -293,6 +296,71 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     file.write_text("Date,Open,High,Low,Close,Close,Volume\n2020-01-02,1,3,.5,2,2,10\n")
     with pytest.raises(DataError, match="has 2 columns Close"):
         read_bars(SourceSettings(kind="csv", path=str(file)))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "has none$"),
+        (b"Date,Open,High,Low,Close,Volume\n", "nothing below its header$"),
+        (b"\x00\x1b[2J" + b"x" * 10_000, r"has \?\?\[2Jx{195} …$"),
+        (HEADER + b"0,2020-01-02,1,3,.5,2,10\n", "rows of 7 fields under a header of 6: name"),
+        (HEADER + GOOD + b"2020-01-03,1,3,.5,2,10,7,8\n", "no row with more fields than the first"),
+        (HEADER + b'"2020-01-02,1,3,.5,2,10\n', "every quotation mark closed$"),
+        (HEADER + b"2020-01-02,1,3,.5,2,\xfc\n", "must be text in UTF-8"),
+    ],
+)
+def test_what_is_no_file_of_bars_is_told_in_a_printable_line(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    file = tmp_path / "A.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=words) as told:
+        read_bars(SourceSettings(kind="csv", path=str(file)))
+    assert str(told.value).isprintable()
+    assert len(str(told.value).removeprefix(str(file))) < 300
+
+
+def test_rows_may_end_in_a_separator_that_the_header_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "A.csv"
+    file.write_bytes(HEADER + GOOD.replace(b"\n", b",\n"))
+    assert read_bars(SourceSettings(kind="csv", path=str(file)))["close"].to_list() == [2.0]
+
+
+def test_lines_may_end_in_a_carriage_return_alone(tmp_path: Path) -> None:
+    file = tmp_path / "A.csv"
+    file.write_bytes((HEADER + b"2020-01-02,1,3,.5,2,10\n").replace(b"\n", b"\r"))
+    assert read_bars(SourceSettings(kind="csv", path=str(file)))["close"].to_list() == [2.0]
+
+
+def test_a_time_that_the_clock_repeats_is_refused_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "A.csv"
+    file.write_bytes(HEADER + b"2020-11-01 01:30,1,3,.5,2,10\n")
+    place = {"kind": "csv", "path": str(file), "interval": "1h"}
+    words = "a time in America/New_York, neither skipped nor repeated by the clock, was '2020-11-01"
+    with pytest.raises(DataError, match=words):
+        read_bars(SourceSettings(**place, timezone="America/New_York"))
+    assert len(read_bars(SourceSettings(**place))) == 1
+
+
+def test_blanks_about_a_symbol_are_none_of_it_and_a_blank_one_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "A.csv"
+    rows = "".join(f"{name},2020-01-02,1,3,.5,2,10\n" for name in (" ES ", "ES", '""', "A/B"))
+    file.write_text(f"Symbol,{HEADER.decode()}{rows}")
+    settings = SourceSettings(kind="csv", path=str(file), validation="drop")
+    assert read_bars(settings)["symbol"].to_list() == ["A/B", "ES"]
+    assert check_bars(settings).faults == {"symbol": 1, "duplicate": 1}
+
+
+def test_bars_of_minutes_are_not_taken_for_daily_ones_without_a_word(tmp_path: Path) -> None:
+    file = tmp_path / "A.csv"
+    rows = "".join(f"2020-01-02 10:{minute},1,3,.5,2,{minute}\n" for minute in range(10, 15))
+    file.write_text(HEADER.decode() + rows)
+    settings = SourceSettings(kind="csv", path=str(file))
+    words = "4 of 5 bars share their day with another before them: is the interval 1d"
+    with pytest.raises(DataError, match=words):
+        read_bars(settings)
+    assert words in check_bars(settings).describe()
 
 
 @pytest.mark.parametrize("text", ["", "\n", "x", "Date,Open,High,Low,Close,Volume\n"])
