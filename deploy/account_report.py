@@ -54,18 +54,20 @@ def _account(backtest: PortfolioBacktest) -> Table:
 def _strategies(backtest: PortfolioBacktest) -> Table:
     table = plain_table("what became of the signals")
     table.add_column("strategy", overflow="fold")
-    for name in ("signals", "taken", "rejected", "no slot\nor capital", "net profit", "mean R"):
+    words = ("signals", "taken", "rejected", "no\nslot", "no\ncapital", "net\nprofit", "mean R")
+    for name in words:
         table.add_column(name, justify="right")
     for run in backtest.runs:
         fates = {name: int((run.positions.fate == fate).sum()) for fate, name in FATES.items()}
-        taken, rejected = fates[FATES[TAKEN]], fates["rejected"]
+        too_poor = fates["no_capital"] + fates["too_small"]
         mine = backtest.performance_of(run)
         table.add_row(
             run.settings.name,
             f"{run.log.signals:,}",
-            f"{taken:,}",
-            f"{rejected:,}",
-            f"{run.log.signals - taken - rejected:,}",
+            f"{fates[FATES[TAKEN]]:,}",
+            f"{fates['rejected']:,}",
+            f"{fates['no_slot'] + fates['symbol_held']:,}",
+            f"{too_poor:,}",
             f"{_net(run):,.0f}",
             number(mine.expectancy_r),
         )

@@ -10,7 +10,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from engine.backtests.portfolio_kernels import TAKEN
+from engine.settings import StrategySettings
 from trainers.reports.backtest_pictures import (
+    TRADES_PICTURED_MAX,
     equity_picture,
     exposure_picture,
     pictured_symbols,
@@ -66,6 +68,7 @@ def backtest_page(backtest: PortfolioBacktest, name: str) -> str:
             }
             for place, symbol in enumerate(pictured_symbols(backtest))
         ],
+        trades_pictured=f"{TRADES_PICTURED_MAX:,}",
         months=list(calendar.month_abbr)[1:],
         years=[
             {"year": year, "cells": [_cell(value) for value in row], "total": _return(total)}
@@ -104,13 +107,15 @@ def _tiles(backtest: PortfolioBacktest) -> list[dict[str, str]]:
 
 def _strategies(backtest: PortfolioBacktest) -> dict[str, Any]:
     rows = []
+    fates_of_all = {fate for run in backtest.runs for fate in run.positions.fate.tolist()}
+    seen = [fate for fate in FATES if fate == TAKEN or fate in fates_of_all]
     for run in backtest.runs:
-        fates = [int((run.positions.fate == fate).sum()) for fate in FATES]
+        fates = [f"{int((run.positions.fate == fate).sum()):,}" for fate in seen]
         mine = backtest.performance_of(run)
         profit = f"{float(run.positions.pnl_net.sum()):,.0f}"
         told = [share(mine.hit_rate), number(mine.expectancy_r), number(mine.profit_factor)]
         rows.append([run.settings.name, f"{run.log.signals:,}", *fates, profit, *told])
-    words = [name.replace("_", " ") for name in FATES.values()]
+    words = [FATES[fate].replace("_", " ") for fate in seen]
     head = ["strategy", "signals", *words, "net profit", "hit rate", "mean R", "profit factor"]
     return {"title": "What became of the signals", "head": head, "rows": rows}
 
@@ -164,7 +169,22 @@ def _settings(backtest: PortfolioBacktest) -> dict[str, Any]:
     for run in backtest.runs:
         params = ", ".join(f"{key} {value}" for key, value in run.settings.params.items())
         rows.append([run.settings.name, params or "default parameters"])
+        rows.append([f"costs of {run.settings.name}", _costs(run.settings)])
     return {"title": "Settings", "head": ["", ""], "rows": rows}
+
+
+def _costs(settings: StrategySettings) -> str:
+    """What one side of a trade costs, in words."""
+    if settings.instruments is not None:
+        return "those of each instrument"
+    costs = settings.costs
+    parts = [
+        (costs.bps_per_side, f"{costs.bps_per_side:g} bps"),
+        (costs.commission_per_side, f"{costs.commission_per_side:g} a unit"),
+        (costs.slippage_ticks, f"{costs.slippage_ticks:g} ticks of {costs.tick_size:g}"),
+    ]
+    told = [text for value, text in parts if value]
+    return f"{', '.join(told)} per side" if told else "none"
 
 
 def _cell(value: float) -> dict[str, str]:
@@ -172,7 +192,8 @@ def _cell(value: float) -> dict[str, str]:
         return {"text": "", "colour": "transparent"}
     depth = min(abs(value) / FULL_COLOUR_AT, 1.0) * 0.55
     base = "27, 127, 92" if value > 0.0 else "192, 57, 43"
-    return {"text": f"{value * 100:.1f}", "colour": f"rgba({base}, {depth:.2f})"}
+    # + 0.0: no minus before a zero.
+    return {"text": f"{round(value * 100, 1) + 0.0:.1f}", "colour": f"rgba({base}, {depth:.2f})"}
 
 
 def _return(value: float) -> str:

@@ -7,15 +7,16 @@ from trainers.statistics.sharpe import CONFIDENCE, probabilistic_sharpe
 def share(value: float | None) -> str:
     """Return a share in percent, "-" for none.
 
-    >>> share(0.1234), share(None)
-    ('12.3%', '-')
+    >>> share(0.1234), share(-0.0001), share(None)
+    ('12.3%', '0.0%', '-')
     """
-    return "-" if value is None else f"{value:.1%}"
+    # + 0.0: no minus before a zero.
+    return "-" if value is None else f"{round(value, 3) + 0.0:.1%}"
 
 
 def number(value: float | None, unit: str = "") -> str:
     """Return a figure with two digits and its unit, "-" for none."""
-    return "-" if value is None else f"{value:.2f}{unit}"
+    return "-" if value is None else f"{round(value, 2) + 0.0:.2f}{unit}"
 
 
 def conclusion(found: Performance) -> str:
