@@ -60,6 +60,11 @@ class BarHistory:
         return np.repeat(np.arange(len(self.symbols)), np.diff(self.starts))
 
     @cached_property
+    def slot_of(self) -> dict[str, int]:
+        """The number of each symbol."""
+        return {symbol: slot for slot, symbol in enumerate(self.symbols)}
+
+    @cached_property
     def by_time(self) -> Ints:
         """The rows in the order in which the stream brings them, by (ts, symbol): int64 (n,)."""
         return np.argsort(self.ts, kind="stable")
@@ -82,11 +87,11 @@ class BarHistory:
 
     def rows_of(self, symbol: str) -> slice:
         """Return the rows of a symbol. Raises ConfigError that names the nearest known one."""
-        if symbol not in self.symbols:
+        slot = self.slot_of.get(symbol)
+        if slot is None:
             raise ConfigError(
                 f"symbol {symbol!r} is not in the bars{nearest(symbol, self.symbols)}"
             )
-        slot = self.symbols.index(symbol)
         return slice(int(self.starts[slot]), int(self.starts[slot + 1]))
 
     def between(self, from_ts: int, to_ts: int) -> "BarHistory":
