@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
-from deploy.overrides import apply_overrides
+from deploy.overrides import apply_overrides, cause_of
 from engine.backtests.portfolio_settings import PortfolioSettings
 from engine.context_settings import ContextSettings
 from engine.settings import (
@@ -289,9 +289,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} has {size} bytes, a configuration at most {FILE_BYTES_MAX}")
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"{file} is not YAML: {detail}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not YAML: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not YAML: {cause_of(error)}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} must hold a mapping of keys, was {type(tree).__name__}")
     return tree

@@ -67,8 +67,17 @@ def parse_value(text: str, origin: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"{origin}: the value must be YAML, was {text!r}: {detail}") from None
+        raise ConfigError(
+            f"{origin}: the value must be YAML, was {text!r}: {cause_of(error)}"
+        ) from None
+
+
+def cause_of(error: yaml.YAMLError) -> str:
+    """Return what is wrong, and where; not the text around it, where a password may stand."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    mark = error.problem_mark
+    return f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}"
 
 
 def set_path(tree: dict[str, Any], path: tuple[str, ...], value: Any, origin: str) -> None:

@@ -11,12 +11,31 @@
     └── ModelError         a model cannot be trained, stored or loaded
         └── ModelRefused   a model does not verify; the old one stays in force
 
-Every message says what, the value, what is allowed, and what to do.
+Every message says what, the value, what is allowed, and what to do; the password of a URL in it
+is shown as ***.
 """
+
+import re
+
+_PASSWORD = re.compile(r"(?P<user>://[^\s:/@'\"]*):[^\s'\"]+@")
+_IN_QUERY = re.compile(r"(?P<key>[?&]password=)[^\s&'\"]+")
+
+
+def without_passwords(text: str) -> str:
+    """Return `text` with the password of every URL in it masked.
+
+    >>> without_passwords("db_pth was 'postgresql://ann:secret@host/assay'")
+    "db_pth was 'postgresql://ann:***@host/assay'"
+    """
+    return _IN_QUERY.sub(r"\g<key>***", _PASSWORD.sub(r"\g<user>:***@", text))
 
 
 class AssayError(Exception):
     """Root of every error Assay raises on purpose."""
+
+    def __str__(self) -> str:
+        """Return the message, without what is not for a log."""
+        return without_passwords(super().__str__())
 
 
 class ConfigError(AssayError):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from streams.errors import ConfigError
+from streams.errors import ConfigError, without_passwords
 
 NAMES_LISTED_MAX = 40
 VALUE_SHOWN_MAX = 80
@@ -41,7 +41,8 @@ def decode_strict(value: Any, type_: type[T], path: str) -> T:
     try:
         return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explained(str(error), value, type_, path)) from error
+        # Not from the error: what it quotes may be a password.
+        raise ConfigError(_explained(str(error), value, type_, path)) from None
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1) -> str:
@@ -77,7 +78,8 @@ def _explained(message: str, value: Any, type_: Any, path: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Before it is cut short: a half of a password is one too.
+    text = without_passwords(repr(value))
     return text if len(text) <= VALUE_SHOWN_MAX else text[: VALUE_SHOWN_MAX - 1] + "…"
 
 

@@ -116,3 +116,30 @@ def test_the_settings_do_not_show_a_password():
     settings = CollectionSettings(db_path="postgresql://ann:s3cret@db/assay")
     assert repr(settings) == "CollectionSettings(enabled=True, db_path='postgresql://***')"
     assert "features.db" in repr(CollectionSettings())
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "ml_data_collection.db_pth={url}",
+        "ml_data_collection.db_path=[{url}]",
+        "ml_data_collection.db_path.user={url}",
+        "ml_data_collection={url}",
+        "ml_data_collection={{'{url}': 1}}",
+        "ml_data_collection.db_path=[{url}",
+        "{url}",
+    ],
+)
+def test_a_key_that_is_wrong_is_said_without_the_password_beside_it(
+    assignment: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ASSAY_DEBUG", "1")
+    monkeypatch.setenv("ASSAY_ML_DATA_COLLECTION__DB_PATH", "postgresql://ann:0therpw@db/assay")
+    # So long that it is cut short where it is shown.
+    url = f"postgresql://ann:{'s3cret' * 20}@db/assay"
+    given = ["--config", "configs/quickstart.yaml", "--set", assignment.format(url=url)]
+    assert execute(["samples", "list", *given, "--json"]) == 2
+    said = capsys.readouterr()
+    assert "s3cret" not in said.err + said.out
+    assert "0therpw" not in said.err + said.out
+    assert "***" in said.err
