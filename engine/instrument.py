@@ -50,4 +50,13 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_own_conversion(self) -> bool:
         """Whether its own price converts: the account's currency quoted in another, as USDJPY."""
-        return self.currency != ACCOUNT_CURRENCY and self.symbol.startswith(ACCOUNT_CURRENCY)
+        return plain_name(self.symbol) == ACCOUNT_CURRENCY + self.currency
+
+
+def plain_name(symbol: str) -> str:
+    """Return a pair without its provider's marks.
+
+    >>> plain_name("usd/jpy"), plain_name("BTC-USD"), plain_name("EURUSD=X")
+    ('USDJPY', 'BTCUSD', 'EURUSD')
+    """
+    return symbol.upper().removesuffix("=X").replace("/", "").replace("-", "")

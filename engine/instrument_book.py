@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from engine.instrument import AssetClass, Instrument
+from engine.instrument import AssetClass, Instrument, plain_name
 from streams.errors import ConfigError
 from streams.session import session
 from streams.strict import decode_strict, nearest
@@ -63,7 +63,7 @@ class InstrumentBook:
         `session_name` is that of its bars, where it is not the file's.
         """
         session_name = session_name or self._file.session
-        plain = symbol.upper().replace("/", "").replace("-", "")
+        plain = plain_name(symbol)
         named = plain if plain in self._named else self._root_of(symbol.upper())
         if named is not None and session_name in ("", self._named[named].session):
             return msgspec.structs.replace(self._named[named], symbol=symbol)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtests.bar_history import BarHistory
-from engine.instrument import ACCOUNT_CURRENCY, Instrument
+from engine.instrument import ACCOUNT_CURRENCY, Instrument, plain_name
 from streams.errors import ConfigError
 
 _CLOSE = 3
@@ -40,7 +40,7 @@ def _rates_by_pair(
 ) -> Floats:
     currency = instrument.currency
     direct, inverse = f"{currency}{ACCOUNT_CURRENCY}", f"{ACCOUNT_CURRENCY}{currency}"
-    plain = [one.symbol.upper().replace("/", "").replace("-", "") for one in instruments]
+    plain = [plain_name(one.symbol) for one in instruments]
     for name, is_inverse in ((direct, False), (inverse, True)):
         if name in plain:
             rows = history.rows_of(history.symbols[plain.index(name)])

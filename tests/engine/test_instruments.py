@@ -1,5 +1,6 @@
 """Instruments: found by name or rule, with the right worth of a point and the right costs."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -33,6 +34,7 @@ BOOK = load_instruments()
         ("EURUSD", "fx", 1.0, 0.0001, "USD"),
         ("USD/JPY", "fx", 1.0, 0.01, "JPY"),
         ("EURGBP", "fx", 1.0, 0.0001, "GBP"),
+        ("USDJPY=X", "fx", 1.0, 0.01, "JPY"),
         ("XAUUSD", "fx", 1.0, 0.01, "USD"),
         ("BTCUSD", "crypto", 1.0, 0.01, "USD"),
         ("ETH-USDT", "crypto", 1.0, 0.01, "USD"),
@@ -103,6 +105,14 @@ def test_profits_in_another_currency_are_converted_as_of_the_bar():
     )
     rates = account_rates(history, tuple(BOOK.of(symbol) for symbol in history.symbols))
     np.testing.assert_array_equal(rates, [np.nan, 1.5, 1.25, 1.0, 1.0, 0.01, 0.005])
+
+
+def test_only_a_pair_converts_itself():
+    """A contract whose name begins with the account's currency is converted by the pair."""
+    index = msgspec.structs.replace(BOOK.of("AAPL"), symbol="USDX", currency="EUR")
+    history = pairs({"EURUSD=X": [1.2], "USDX": [100.0]}, {"EURUSD=X": [1], "USDX": [1]})
+    rates = account_rates(history, (BOOK.of("EURUSD=X"), index))
+    np.testing.assert_array_equal(rates, [1.0, 1.2])
 
 
 def test_a_cross_needs_a_pair_that_converts_it():
