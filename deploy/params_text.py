@@ -8,6 +8,7 @@
 
 import ast
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,33 @@ def params_of(text: str) -> dict[str, Any]:
 
 
 def _decoded(text: str, origin: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _refuse_repeated([name for name, _ in pairs], origin)
+        return dict(pairs)
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(text.strip())
+        tree = ast.parse(text.strip(), mode="eval")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Dict):
+                names = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                _refuse_repeated(names, origin)
+        return ast.literal_eval(tree)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ConfigError(
             f"{origin} must be JSON or a Python dict, such as '{{\"period\": 2}}', was "
             f"{text[:80]!r}"
         ) from None
+
+
+def _refuse_repeated(names: list[Any], origin: str) -> None:
+    """Of two values for a name one would be dropped, and nobody told."""
+    repeated = [str(name) for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"{origin} must name each parameter once, twice was {repeated[0]!r:.80}")
 
 
 def _read(path: Path, origin: str) -> str:

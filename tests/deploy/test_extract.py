@@ -319,6 +319,15 @@ def test_text_of_parameters_is_read_and_never_run(text: str):
         params_of(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"period": 2, "period": 3}', "{'period': 2, 'period': True}", '[{"period":2,"period":3}]'],
+)
+def test_a_parameter_named_twice_is_refused(text: str):
+    with pytest.raises(ConfigError, match="name each parameter once, twice was 'period'"):
+        params_of(text)
+
+
 def test_parameters_are_json_python_or_a_file(tmp_path: Path):
     file = tmp_path / "params.json"
     file.write_text('{"period": 2, "shorts": true}')
