@@ -59,6 +59,34 @@ def new_trade(
     return (PENDING, side, rule, max_hold_bars, 0, 0, 0, 0, price, stop, target_r, nan, nan, nan, 0)
 
 
+@kernel
+def pend(
+    record: Any,
+    side: int,
+    price: float,
+    stop: float,
+    target_r: float,
+    max_hold_bars: int,
+    rule: int,
+) -> None:
+    """Make a record of TRADE one whose entry is pending: what `new_trade` returns."""
+    record.state = PENDING
+    record.side = side
+    record.rule = rule
+    record.max_hold_bars = max_hold_bars
+    record.bars_held = 0
+    record.reason = 0
+    record.entry_ts = 0
+    record.exit_ts = 0
+    record.price = price
+    record.stop = stop
+    record.target_r = target_r
+    record.target = np.nan
+    record.entry_price = np.nan
+    record.exit_price = np.nan
+    record.risk = 0.0
+
+
 def stop_of(side: int, price: float, stop: float | None, atr: float, atr_mult: float) -> float:
     """Return the signal's own stop, or the price `atr_mult` ATR(14) on the losing side of it."""
     return price - side * atr_mult * atr if stop is None else stop

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.trade import PENDING, advance
+from engine.trade import advance, pend
 from models.kernel import kernel
 
 
@@ -50,20 +50,5 @@ def enter(
 
     Without a target and by no labelling rule.
     """
-    record = trades[slot]
-    record.state = PENDING
-    record.side = side
-    record.rule = -1
-    record.max_hold_bars = max_hold_bars
-    record.bars_held = 0
-    record.reason = 0
-    record.entry_ts = 0
-    record.exit_ts = 0
-    record.price = price
-    record.stop = stop
-    record.target_r = 0.0
-    record.target = np.nan
-    record.entry_price = np.nan
-    record.exit_price = np.nan
-    record.risk = 0.0
+    pend(trades[slot], side, price, stop, 0.0, max_hold_bars, -1)
     held[slot] = True

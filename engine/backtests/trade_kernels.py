@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import trade
-from engine.trade import EXITING, PENDING, SIGNAL, TIME, TRADE, advance
+from engine.trade import EXITING, PENDING, SIGNAL, TIME, TRADE, advance, pend
 from models.compiled import load_compiled
 from models.kernel import kernel
 
@@ -50,34 +50,6 @@ Ints = NDArray[np.int64]
 Records = NDArray[np.void]
 
 __all__ = ["LOGGED", "TRADE", "load_backtest_kernels", "log_trades"]
-
-
-@kernel
-def pend(
-    record: Any,
-    side: int,
-    price: float,
-    stop: float,
-    target_r: float,
-    max_hold_bars: int,
-    rule: int,
-) -> None:
-    """Make a record of TRADE one whose entry is pending: see `engine.trade.new_trade`."""
-    record.state = PENDING
-    record.side = side
-    record.rule = rule
-    record.max_hold_bars = max_hold_bars
-    record.bars_held = 0
-    record.reason = 0
-    record.entry_ts = 0
-    record.exit_ts = 0
-    record.price = price
-    record.stop = stop
-    record.target_r = target_r
-    record.target = np.nan
-    record.entry_price = np.nan
-    record.exit_price = np.nan
-    record.risk = 0.0
 
 
 @kernel

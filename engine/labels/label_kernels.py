@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine import indicators, trade
 from engine.indicators import ATR_BARS, true_range
-from engine.trade import PENDING, TRADE, advance
+from engine.trade import TRADE, advance, pend
 from models import kernel as kernels
 from models.compiled import load_compiled
 from models.kernel import kernel
@@ -249,25 +249,13 @@ def place(
     if bar.ts != ts:
         return NO_BAR
     record = pool[DESK]
-    record.stop = stop if has_stop else price - side * stop_atr_mult * bar.atr
+    if not has_stop:
+        stop = price - side * stop_atr_mult * bar.atr
+    pend(record, side, price, stop, target_r, max_hold_bars, rule)
     if not has_stop and bar.atr <= 0.0:
         return NO_RISK
     if not has_room:
         return NO_ROOM
-    record.state = PENDING
-    record.side = side
-    record.rule = rule
-    record.max_hold_bars = max_hold_bars
-    record.bars_held = 0
-    record.reason = 0
-    record.entry_ts = 0
-    record.exit_ts = 0
-    record.price = price
-    record.target_r = target_r
-    record.target = np.nan
-    record.entry_price = np.nan
-    record.exit_price = np.nan
-    record.risk = 0.0
     state = walk(rings, home, one, number, record)
     return keep(pool, one) if state > 0 else state
 
