@@ -1,5 +1,6 @@
 """The table of an account: what a backtest's portfolio was worth, for people."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
@@ -17,6 +18,37 @@ def account_report(backtest: PortfolioBacktest) -> RenderableType:
     """Return the figures of the account, and of what each strategy gave to it."""
     parts: list[RenderableType] = [_account(backtest), Text(""), _strategies(backtest)]
     return Group(*parts, Text(""), Text(conclusion(backtest.performance)))
+
+
+def cost_notices(backtest: PortfolioBacktest) -> Iterator[str]:
+    """Say of each strategy's own commission what it comes to where a point is not one unit."""
+    for run in backtest.runs:
+        commission = run.settings.costs.commission_per_side
+        if run.settings.instruments is not None or not commission:
+            continue
+        for one in backtest.instruments:
+            if one.point_value != 1.0:
+                yield (
+                    f"costs of {run.settings.name} are in points of price: a commission of "
+                    f"{commission:g} is {commission * one.point_value:g} {one.currency} a contract "
+                    f"of {one.symbol}; for costs a contract, name instruments: bundled instead"
+                )
+                break
+
+
+def strategies_document(backtest: PortfolioBacktest) -> list[dict[str, object]]:
+    """Return what the portfolio made of each strategy's signals, as plain values."""
+    return [
+        {
+            "strategy": run.settings.name,
+            "signals": run.log.signals,
+            "fates": {
+                name: int((run.positions.fate == fate).sum()) for fate, name in FATES.items()
+            },
+            "pnl_net": _net(run),
+        }
+        for run in backtest.runs
+    ]
 
 
 def _account(backtest: PortfolioBacktest) -> Table:

@@ -91,12 +91,18 @@ def _account(
 ) -> dict[str, object]:
     """Show the portfolio and write its files; return what the document says of it."""
     from deploy.account_backtest import write_backtest
-    from deploy.account_report import account_report
+    from deploy.account_report import account_report, cost_notices, strategies_document
 
     output.say("")
     output.show(account_report(account))
+    for notice in cost_notices(account):
+        output.say(notice)
     files: list[str] = []
     if output_dir is not None:
         files = [str(path) for path in write_backtest(account, name, output_dir)]
         output.say(f"written to {output_dir}: {', '.join(Path(file).name for file in files)}")
-    return {"performance": account.performance, "files": files}
+    return {
+        "performance": account.performance,
+        "portfolio": strategies_document(account),
+        "files": files,
+    }

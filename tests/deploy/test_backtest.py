@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from deploy.backtest_run import backtest_run
@@ -18,7 +19,8 @@ from deploy.figures import figures_of
 from deploy.state import StateDir
 from deploy.tally import Tally
 from models.artifact import save_artifact
-from streams.source import market_instants
+from streams.source import market_instants, read_bars
+from streams.source_settings import SourceSettings
 from tests.models.tiny_model import TEST_SIGNER, tiny_artifact
 
 MARKET = ("--config", "demo_flip", "--set", "data.params.signals=2400")
@@ -108,7 +110,36 @@ def test_a_strategy_of_other_bars_or_of_an_engine_has_no_part_in_the_account(
     found, told = document(capsys, "backtest", "--config", str(run), "--state-dir", str(tmp_path))
     assert "hourly trades 1h bars, the run reads those of 1d: it made no signal" in told
     assert found["performance"]["trades"] > 0
+    for one in found["portfolio"]:
+        assert sum(one["fates"].values()) == one["signals"] > 100
+    assert [one["strategy"] for one in found["portfolio"]] == ["rsi2_mean_reversion", "turtle"]
     assert {one["strategy"]: one["signals"] for one in found["strategies"]}["hourly"] == 0
+
+
+def test_a_commission_in_points_is_told_what_it_is_a_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    bars = read_bars(SourceSettings(kind="sample", symbols=("IBM",)))
+    days = bars["ts"].cast(pl.Datetime("ns")).dt.date()
+    contracts = tmp_path / "bars.csv"
+    bars.select(days.alias("date"), "open", "high", "low", "close", "volume").with_columns(
+        symbol=pl.lit("ES")
+    ).write_csv(contracts)
+    run = tmp_path / "run.yaml"
+    run.write_text(f"""
+strategy: rsi2_mean_reversion
+costs: {{commission_per_side: 2.25}}
+data: {{path: {contracts}, session: futures}}
+ml_data_collection: {{enabled: false}}
+""")
+    base = ("backtest", "--config", str(run), "--state-dir", str(tmp_path))
+    _, told = document(capsys, *base)
+    assert "a commission of 2.25 is 112.5 USD a contract of ES" in told
+    run.write_text(
+        run.read_text().replace("costs: {commission_per_side: 2.25}", "instruments: bundled")
+    )
+    _, told = document(capsys, *base)
+    assert "a contract of" not in told
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(
