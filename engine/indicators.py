@@ -113,3 +113,21 @@ def average_true_range(history: History) -> float:
         else:
             total += true_range(history.high[i], history.low[i], history.close[i - 1])
     return total / known
+
+
+@kernel
+def measure_entry(history: History, out: Floats) -> None:
+    """Write ATR(14) beside the entry that a strategy has written into `out`, if there is one.
+
+    An entry is taken back where ATR is 0: a stop would stand at the close itself, so that the
+    trade risked nothing and had no R. A halted market would signal at every bar, with full score.
+    """
+    if out[0] == 0.0:
+        return
+    atr = average_true_range(history)
+    if atr > 0.0:
+        out[5] = atr
+        return
+    out[0] = 0.0
+    out[1] = 0.0
+    out[2] = np.nan

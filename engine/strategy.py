@@ -11,7 +11,8 @@ that looks at the history, moves its state and writes its decision of this close
     out[1] technical score in [0, 1]             out[4] 1.0: shorts should
     out[2] stop price, NaN for none
 
-`out` arrives as (0, 0, NaN, 0, 0). A strategy knows nothing of positions.
+`out` arrives as (0, 0, NaN, 0, 0). A strategy knows nothing of positions. What it says of an entry
+is taken back where the last 14 bars are all at one price: nothing could be risked there.
 
 For training data a file may name its `INDICATORS: tuple[str, ...]` and have a second kernel
 

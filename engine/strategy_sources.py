@@ -9,7 +9,7 @@ UPDATE = '''"""The composed update of strategy {name}."""
 import numba
 import numpy as np
 
-from engine.indicators import average_true_range
+from engine.indicators import measure_entry
 from engine.strategies.{name} import step
 from models.history import HISTORY_SIZE, push
 from models.kernel import borrowed
@@ -30,8 +30,7 @@ def update(states, slot, ts, open_, high, low, close, volume, params, out):
     out[2] = np.nan
     out[5] = np.nan
     step(state[HISTORY_SIZE:], history, params, out)
-    if out[0] != 0.0:
-        out[5] = average_true_range(history)
+    measure_entry(history, out)
 '''
 
 UPDATE_MANY = '''"""The composed update of strategy {name}, over many bars."""
@@ -39,7 +38,7 @@ UPDATE_MANY = '''"""The composed update of strategy {name}, over many bars."""
 import numba
 import numpy as np
 
-from engine.indicators import average_true_range
+from engine.indicators import measure_entry
 from engine.strategies.{name} import step
 from models.history import HISTORY_SIZE, push
 from models.kernel import borrowed
@@ -63,8 +62,7 @@ def update_many(states, slots, ts, bars, params, out):
         decision[2] = np.nan
         decision[5] = np.nan
         step(state[HISTORY_SIZE:], history, params, decision)
-        if decision[0] != 0.0:
-            decision[5] = average_true_range(history)
+        measure_entry(history, decision)
 '''
 
 RUN = '''"""The composed run of strategy {name}."""
@@ -72,7 +70,7 @@ RUN = '''"""The composed run of strategy {name}."""
 import numba
 import numpy as np
 
-from engine.indicators import average_true_range
+from engine.indicators import measure_entry
 from engine.strategies.{name} import step
 from engine.trade import TRADE
 from engine.virtual_positions import enter, hold_on
@@ -119,6 +117,7 @@ def run(
         decision[:] = 0.0
         decision[2] = np.nan
         step(state[HISTORY_SIZE:], history, params, decision)
+        measure_entry(history, decision)
         is_flat = hold_on(trades, held, slot, ts[i], bar, decision[3], decision[4])
         side = decision[0]
         if side == 0.0 or not (is_flat or is_overlapping):
@@ -127,7 +126,7 @@ def run(
         stop = decision[2]
         if not (stop > 0.0 and stop < np.inf and side * (close - stop) > 0.0):
             decision[2] = np.nan
-            stop = close - side * stop_atr_mult * average_true_range(history)
+            stop = close - side * stop_atr_mult * decision[5]
         if decision[1] < 0.0:
             decision[1] = 0.0
         elif decision[1] > 1.0:
@@ -144,7 +143,7 @@ INDICATORS = '''"""The composed indicators of strategy {name}."""
 import numba
 import numpy as np
 
-from engine.indicators import average_true_range
+from engine.indicators import measure_entry
 from engine.strategies.{name} import indicators, step
 from models.history import HISTORY_SIZE, push
 from models.kernel import borrowed
@@ -167,8 +166,7 @@ def indicators_many(states, slots, ts, bars, params, decisions, out):
         decision[2] = np.nan
         decision[5] = np.nan
         step(state[HISTORY_SIZE:], history, params, decision)
-        if decision[0] != 0.0:
-            decision[5] = average_true_range(history)
+        measure_entry(history, decision)
         values = out[i]
         values[:] = np.nan
         indicators(state[HISTORY_SIZE:], history, params, values)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtests.backtest import run_strategy
+from engine.backtests.backtest import decisions_of, run_strategy, trades_of
 from engine.backtests.bar_history import BarHistory
 from engine.backtests.portfolio import Claims, simulate_portfolio
 from engine.backtests.portfolio_kernels import (
@@ -23,6 +23,7 @@ from engine.backtests.trade_log import TradeLog, figures_of
 from engine.costs import CostSettings
 from engine.instrument import Instrument
 from engine.settings import StrategySettings
+from engine.strategy import ATR
 from engine.trade import SIGNAL, TIME
 from streams.source_settings import SourceSettings
 from tests.engine.backtests.portfolio_oracle import Account, Ask, run
@@ -268,7 +269,11 @@ def test_a_signal_without_a_stop_holds_no_slot():
         np.tile(np.arange(1, 201) * DAY_NS, 2),
         np.concatenate([values, moving]),
     )
-    log = run_strategy(StrategySettings(name="keltner_breakout", overlapping=True), bars)
+    keltner = StrategySettings(name="keltner_breakout", overlapping=True)
+    decisions = decisions_of(keltner, bars)
+    # A strategy's entry is taken back there, a signal from outside is not.
+    decisions[80:140, :3], decisions[80:140, ATR] = (1.0, 1.0, np.nan), 0.0
+    log = trades_of(keltner, bars, decisions)
     is_dead = (log.entry_row < 0) & (log.signal_row < 199)
     assert (log.slot[is_dead] == 0).all()
     assert is_dead.sum() > 20

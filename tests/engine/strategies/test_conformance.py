@@ -176,6 +176,27 @@ def test_a_market_that_stands_still_is_not_traded(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_halted_market_is_not_traded_whatever_came_before(name):
+    """Of 14 bars at one price the ATR is 0: a stop would stand at the close and risk nothing."""
+    strategy, values = load_strategy(name), both_sides(name)
+    tried = 0
+    for seed in range(4):
+        ts, prices = columns(random_bars(count=700, seed=seed))
+        moving = decisions(strategy, ts, prices, values)
+        for start, stop in ((300, 330), (400, 640)):
+            prices[start:stop, :4] = prices[start - 1, 3]
+        out = decisions(strategy, ts, prices, values)
+        halted = [*range(313, 330), *range(413, 640)]
+        assert not out[halted][:, [ENTRY_SIDE, SCORE]].any()
+        assert np.isnan(out[halted][:, [STOP_PRICE, ATR]]).all()
+        made = out[:, ENTRY_SIDE] != 0.0
+        losing = out[made, ENTRY_SIDE] * (prices[made, 3] - out[made, STOP_PRICE])
+        assert (losing > 0.0).all()
+        tried += int((moving[halted][:, ENTRY_SIDE] != 0.0).sum())
+    assert tried > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_indicators_go_with_the_same_decisions(name, sample):
     strategy, values = load_strategy(name), both_sides(name)
     assert strategy.indicator_names
