@@ -152,6 +152,11 @@ def _extract(
     form: Format,
     keep: Callable[[Extraction, DataSet], None],
 ) -> list[Extracted]:
+    if job.settings.interval != plan.data.interval:
+        raise ConfigError(
+            f"{job.settings.name} decides at closes of {job.settings.interval}, and the bars are "
+            f"of {plan.data.interval}: say --interval {job.settings.interval}"
+        )
     history, session, data = bars.of(job.symbols)
     extractor = FeatureExtractor(
         **plan.terms,

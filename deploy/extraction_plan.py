@@ -87,7 +87,10 @@ def _with_references(data: DataSettings, run: RunSettings | None) -> DataSetting
     """Return whose bars to read: what the context looks at is read beside what is extracted."""
     if run is None or run.context.is_empty:
         return data
-    return msgspec.structs.replace(data, symbols=run.data.symbols)
+    own = run.data.symbols
+    # Without any, all that there are.
+    symbols = tuple(sorted({*own, *data.symbols})) if own else ()
+    return msgspec.structs.replace(data, symbols=symbols)
 
 
 def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job]:
@@ -126,7 +129,7 @@ def _winning(
             seen.get((winner.strategy, winner.symbol), 0) + 1
         )
         settings = _settings(winner.strategy, run, data)
-        settings = msgspec.structs.replace(settings, params=winner.params)
+        settings = msgspec.structs.replace(settings, params=winner.params, interval=winner.interval)
         symbols = data.symbols if winner.symbol == EVERY_SYMBOL else (winner.symbol,)
         # The best of a pair has the plain name; others are told apart.
         mark = "" if count == 1 else f"rank{winner.rank}"

@@ -84,9 +84,10 @@ def test_a_folder_of_futures_is_read_by_symbol_and_pays_by_the_contract(
     assert again["y_pnl_usd"].to_list() == expected["y_pnl_usd"].to_list()
 
 
-def winners_file(path: Path, *winners: tuple[str, str, dict, int]) -> Path:
+def winners_file(path: Path, *winners: tuple[str, str, dict, int], interval: str = "1d") -> Path:
     listed = [
         {
+            "interval": interval,
             "strategy": strategy,
             "symbol": symbol,
             "params": params,
@@ -132,6 +133,24 @@ def test_each_winner_is_extracted_and_one_that_fails_stops_none(
     assert "symbol 'GONE' is not in the bars" in errors[RSI2, "GONE"]
     assert execute(["extract", "--from-winners", str(file)]) == 1
     assert "failed: no_such on IBM: strategy kind was 'no_such'" in capsys.readouterr().out
+
+
+def test_a_winner_of_other_bars_is_not_extracted_from_these(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = winners_file(tmp_path / "w.json", (RSI2, "IBM", {"period": 2}, 1), interval="1h")
+    assert execute(["extract", "--from-winners", str(file)]) == 2
+    assert "decides at closes of 1h, and the bars are of 1d: say --interval 1h" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_symbol_that_a_run_with_a_context_does_not_trade_is_read_beside_its_own(
+    capsys: pytest.CaptureFixture[str],
+):
+    run = ("--config", str(RUN), "--set", "data.symbols=[MSFT]", "--set", "context.market=MSFT")
+    told = document(capsys, *run, "--strategy", RSI2, "--symbol", "IBM", "--files-only")
+    assert [one["symbol"] for one in told["extracted"]] == ["IBM"]
 
 
 def test_samples_go_in_once_and_are_those_that_train_accumulates(
