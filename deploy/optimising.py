@@ -21,7 +21,6 @@ from engine.symbol_costs import SymbolCosts
 from streams.clock import Clock
 from streams.errors import ConfigError
 from streams.strict import nearest
-from trainers.database.location import name_of
 from trainers.research import optimiser
 from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
@@ -30,7 +29,6 @@ from trainers.research.optimiser_report import OptimiserReport
 from trainers.research.sweep_workers import default_workers
 
 STORAGE_FILE = "studies.db"
-LEDGER_FILE = "trials.db"
 DISTRIBUTION = "assay-signals"
 
 
@@ -76,7 +74,7 @@ def run_optimisation(
     *,
     output_dir: Path,
     storage: str | None,
-    ledger: str | None,
+    ledger: str,
     study: str,
     workers: int,
     clock: Clock,
@@ -85,11 +83,6 @@ def run_optimisation(
     """Optimise, show and write what was found, and return it."""
     settings, strategy = wanted.settings, wanted.strategy
     location = storage or output_dir / STORAGE_FILE
-    if ledger is not None and str(ledger) == str(location):
-        raise ConfigError(
-            f"--ledger must be another database than the study's, was {name_of(ledger)} for both: "
-            "each has a table named trials"
-        )
     history = read_history(settings.data.source_settings())
     given = strategy.instruments or read_instruments()
     book = InstrumentBook(msgspec.structs.replace(given, session=settings.data.session))
@@ -101,7 +94,7 @@ def run_optimisation(
         costs=tuple(SymbolCosts(strategy).each(history.symbols)),
         settings=settings.optimize,
         location=location,
-        ledger=ledger or output_dir / LEDGER_FILE,
+        ledger=ledger,
         release=importlib.metadata.version(DISTRIBUTION),
         study=study,
         workers=workers or default_workers(),

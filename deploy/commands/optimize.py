@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.options import ConfigOption, JsonOption, SetOption
+from deploy.options import ConfigOption, JsonOption, LedgerOption, SetOption, ledger_at
 from deploy.output import Output
 from streams.clock import SystemClock
 from streams.errors import ConfigError
@@ -36,10 +36,6 @@ StorageOption = Annotated[
 ]
 StudyOption = Annotated[
     str, typer.Option("--study", help="Name of the study in the storage.", metavar="NAME")
-]
-LedgerOption = Annotated[
-    str | None,
-    typer.Option("--ledger", help="Where trials are counted; default: in DIR.", metavar="DB"),
 ]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Of the sampler.", metavar="S")
@@ -102,7 +98,7 @@ def optimize(
         wanted,
         output_dir=output_dir,
         storage=storage,
-        ledger=ledger,
+        ledger=ledger_at(ledger),
         study=study,
         workers=workers,
         clock=SystemClock(),

@@ -19,6 +19,14 @@ CONFIG = "configs/optimize_breakout.yaml"
 ENDS_WITHIN_S = 60.0
 
 
+@pytest.fixture(autouse=True, scope="module")
+def in_a_folder_of_its_own(tmp_path_factory):
+    """Where nobody says so, trials are counted below the working directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def optimised(tmp_path_factory):
     """One short optimisation of the sample, for all that only look at what it wrote."""

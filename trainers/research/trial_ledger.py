@@ -36,11 +36,13 @@ from trainers.statistics.sharpe import (
 )
 
 SCHEMA = "trials"
+# Not "trials", which is a table of Optuna's: both may share a database.
+_TABLE = "search_trials"
 
 _KEY = ("kind", "scope", "symbols_digest", "data_digest", "params_digest")
 
 _trials = Table(
-    "trials",
+    _TABLE,
     MetaData(),
     *(Column(name, TEXT, primary_key=True) for name in _KEY),
     Column("study", TEXT, nullable=False),
@@ -186,7 +188,7 @@ class TrialLedger:
 def _create_version_1(connection: Connection) -> None:
     columns = [Column(name, TEXT, primary_key=True) for name in _KEY]
     Table(
-        "trials",
+        _TABLE,
         MetaData(),
         *columns,
         Column("study", TEXT, nullable=False),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import optuna
 import pytest
+from optuna.storages import RDBStorage
 
 from streams.errors import DataError
 from tests.house import ROOT
@@ -174,3 +176,19 @@ def test_a_ledger_that_is_none_is_said_to_be_none(tmp_path: Path):
     path.write_bytes(b"not a database" * 1_000)
     with pytest.raises(DataError, match=r"trial ledger .*trials\.db cannot be used"):
         TrialLedger(path)
+
+
+def test_a_ledger_and_a_study_share_a_database(tmp_path):
+    """Both know trials; neither is in the other's way, whichever comes first."""
+    for place, first in enumerate(("study", "ledger")):
+        file = tmp_path / f"{place}.db"
+        if first == "ledger":
+            TrialLedger(file).close()
+        storage = RDBStorage(f"sqlite:///{file}")
+        study = optuna.create_study(storage=storage)
+        study.optimize(lambda asked: asked.suggest_float("x", 0.0, 1.0), n_trials=2)
+        with TrialLedger(file) as shared:
+            assert shared.record([trial(1), trial(2), trial(3)]) == 3
+            assert shared.count() == 3
+        assert len(study.trials) == 2
+        storage.engine.dispose()
