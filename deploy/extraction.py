@@ -91,7 +91,9 @@ class Bars:
             try:
                 return self._reading(self._all)
             except AssayError:
-                if len(self._plan.jobs) == 1 or not symbols:
+                # Alone a symbol has no context, and would fail for the want of that.
+                is_bound = not self._plan.context.is_empty
+                if len(self._plan.jobs) == 1 or not symbols or is_bound:
                     raise
                 self._is_alone = True
         return self._reading(symbols)

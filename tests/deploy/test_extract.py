@@ -153,6 +153,17 @@ def test_a_symbol_that_a_run_with_a_context_does_not_trade_is_read_beside_its_ow
     assert [one["symbol"] for one in told["extracted"]] == ["IBM"]
 
 
+def test_bars_that_cannot_be_read_are_the_cause_that_is_told_also_with_a_context(
+    capsys: pytest.CaptureFixture[str],
+):
+    run = ("--config", str(RUN), "--set", "data.symbols=[MSFT,GONE]")
+    context = ("--set", "context.market=MSFT", "--files-only")
+    told = document(capsys, *run, *context, "--symbol", "IBM", status=1)
+    assert {one["error"].partition(":")[0] for one in told["failed"]} == {
+        "symbol 'GONE' is not in the bars"
+    }
+
+
 def test_samples_go_in_once_and_are_those_that_train_accumulates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
