@@ -63,11 +63,13 @@ def plan_of(asked: Asked) -> Plan:
     if run is None and asked.assignments:
         raise ConfigError("--set changes a key of a run file: name one with --config")
     base = run.data if run is not None else DataSettings()
-    data = decode_strict(msgspec.to_builtins(base) | asked.data, DataSettings, ORIGIN)
+    params = {**base.params, **asked.data.get("params", {})}
+    told = msgspec.to_builtins(base) | asked.data | {"params": params}
+    data = decode_strict(told, DataSettings, ORIGIN)
     # A place that is given is read by what it is, not by the run file's source.
     if {"dir", "path"} & asked.data.keys():
         place = {"dir": "", "path": "", "source": ""} | asked.data
-        data = decode_strict(msgspec.to_builtins(data) | place, DataSettings, ORIGIN)
+        data = decode_strict(told | place | {"params": params}, DataSettings, ORIGIN)
     collection = run.ml_data_collection if run is not None else CollectionSettings()
     is_collecting = asked.to_database
     if is_collecting is None:

@@ -43,6 +43,18 @@ SessionOption = Annotated[
     str | None, typer.Option(help="us_equity, futures, fx or crypto.", metavar="NAME")
 ]
 ZoneOption = Annotated[str | None, typer.Option(help="Of stamps without one.", metavar="ZONE")]
+StampOption = Annotated[
+    str | None, typer.Option(help="Whether stamps are a bar's start or close.", metavar="WHICH")
+]
+ValidationOption = Annotated[
+    str | None, typer.Option(help="Of faulty bars: strict, repair or drop.", metavar="HOW")
+]
+DateOrderOption = Annotated[
+    str | None, typer.Option(help="Of 01/02/2020: mdy or dmy.", metavar="ORDER")
+]
+VolumeOption = Annotated[
+    str | None, typer.Option(help="zero: bars without a volume have 0.", metavar="HOW")
+]
 CommissionOption = Annotated[
     float | None, typer.Option(help="Per side of a share or contract.", metavar="MONEY")
 ]
@@ -91,6 +103,10 @@ def extract(
     interval: IntervalOption = None,
     session: SessionOption = None,
     timezone: ZoneOption = None,
+    stamp: StampOption = None,
+    validation: ValidationOption = None,
+    date_order: DateOrderOption = None,
+    volume: VolumeOption = None,
     commission_per_side: CommissionOption = None,
     slippage_ticks: SlippageOption = None,
     tick_size: TickOption = None,
@@ -117,15 +133,22 @@ def extract(
     """
     from deploy.extraction_plan import Asked
 
-    data = {"symbols": symbol or None, "start": start, "end": end, "interval": interval}
-    data |= {"source": source, "dir": directory, "path": path}
+    data: dict[str, Any] = {
+        "symbols": symbol or None,
+        "start": start,
+        "end": end,
+        "interval": interval,
+    }
+    data |= {"source": source, "dir": directory, "path": path, "stamp": stamp}
+    data |= {"validation": validation, "session": session, "timezone": timezone}
+    data |= {"params": _given(date_order=date_order, volume=volume) or None}
     asked = Asked(
         config=config,
         assignments=tuple(assignments or ()),
         strategy=strategy,
         params=params,
         winners=from_winners,
-        data=_given(**data, session=session, timezone=timezone),
+        data=_given(**data),
         label=_given(rule=label, target_r=target_r, max_hold_bars=max_hold_bars),
         terms=_given(commission_per_side=commission_per_side, slippage_ticks=slippage_ticks)
         | _given(tick_size=tick_size, point_value=point_value),
