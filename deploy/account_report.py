@@ -17,7 +17,7 @@ from trainers.research.portfolio_backtest import PortfolioBacktest, StrategyRun
 def account_report(backtest: PortfolioBacktest) -> RenderableType:
     """Return the figures of the account, and of what each strategy gave to it."""
     parts: list[RenderableType] = [_account(backtest), Text(""), _strategies(backtest)]
-    return Group(*parts, Text(""), Text(conclusion(backtest.performance)))
+    return Group(*parts, Text(""), Text(conclusion(backtest.performance, backtest.deflated)))
 
 
 def cost_notices(backtest: PortfolioBacktest) -> Iterator[str]:
@@ -64,6 +64,7 @@ def _account(backtest: PortfolioBacktest) -> Table:
         ("CAGR", share(found.cagr)),
         ("volatility, a year", share(found.volatility)),
         ("Sharpe ratio", number(found.sharpe_ratio)),
+        ("deflated Sharpe", _deflated(backtest)),
         ("Sortino ratio", number(found.sortino_ratio)),
         ("Calmar ratio", number(found.calmar_ratio)),
         ("maximum drawdown", share(found.max_drawdown)),
@@ -81,6 +82,11 @@ def _account(backtest: PortfolioBacktest) -> Table:
         table.add_row(*left, f"   {right[0]}", right[1])
     table.show_header = False
     return table
+
+
+def _deflated(backtest: PortfolioBacktest) -> str:
+    found = backtest.deflated
+    return "-" if found is None else f"{found.probability:.2f}, trials: {found.trials:,.0f}"
 
 
 def _strategies(backtest: PortfolioBacktest) -> Table:

@@ -73,5 +73,6 @@ def ledger_at(given: str | None) -> str:
     """Return where search trials are counted: one place for all searches, unless told otherwise."""
     if given is not None:
         return given
-    StateDir(DEFAULT_STATE).make()
-    return str(DEFAULT_STATE / "trials.db")
+    state = StateDir(DEFAULT_STATE)
+    state.make()
+    return str(state.trials)

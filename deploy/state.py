@@ -9,6 +9,7 @@
     snapshots/      where each role goes on from
     logs/           one file per role
     features.db     training samples
+    trials.db       search trials, all of them
 """
 
 import json
@@ -55,6 +56,11 @@ class StateDir:
     def logs(self) -> Path:
         """One log file per role."""
         return self.root / "logs"
+
+    @property
+    def trials(self) -> Path:
+        """The ledger of search trials."""
+        return self.root / "trials.db"
 
     def database(self, db_path: str) -> str | Path:
         """Return the feature database: a URL as it is; a relative path is below the root."""

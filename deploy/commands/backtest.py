@@ -12,6 +12,7 @@ from deploy.options import (
     DEFAULT_STATE,
     ConfigOption,
     JsonOption,
+    LedgerOption,
     SetOption,
     StateOption,
 )
@@ -31,6 +32,7 @@ def backtest(
         Path | None,
         typer.Option("--output-dir", help="Write trades, equity and a page here.", metavar="DIR"),
     ] = None,
+    ledger: LedgerOption = None,
     state_dir: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,7 +41,8 @@ def backtest(
     Signals are scored by the models of ml.model_path; without one they pass through. Accepted
     ones share the capital of the run's portfolio. With ml_data_collection.enabled every signal
     and its outcome becomes a training sample. --output-dir gets trades, signals and equity as CSV
-    and Parquet, and report.html, which opens offline.
+    and Parquet, and report.html, which opens offline. A backtest counts as a trial, and its Sharpe
+    ratio is deflated by all that were tried on the same symbols.
 
     Example: assay backtest --config configs/equity_strategy_with_ml.yaml
     """
@@ -53,6 +56,8 @@ def backtest(
     from deploy.report import report_of
     from deploy.run_market import strategies_on_bars
     from trainers.database.location import name_of
+    from trainers.research.backtest_trial import counted
+    from trainers.research.trial_ledger import TrialLedger
 
     if output_dir is not None:
         if not strategies_on_bars(settings):
@@ -72,7 +77,10 @@ def backtest(
         output.say(warning)
     document: dict[str, object] = msgspec.structs.asdict(figures)
     if found.account is not None:
-        document |= _account(found.account, settings.name, output_dir, output)
+        state.make()
+        with TrialLedger(ledger or state.trials) as trials:
+            account = counted(found.account, trials)
+        document |= _account(account, settings.name, output_dir, output)
     output.document(document)
 
 
@@ -103,6 +111,7 @@ def _account(
         output.say(f"written to {output_dir}: {', '.join(Path(file).name for file in files)}")
     return {
         "performance": account.performance,
+        "deflated_sharpe": account.deflated and account.deflated._asdict(),
         "portfolio": strategies_document(account),
         "files": files,
     }

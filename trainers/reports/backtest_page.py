@@ -56,7 +56,7 @@ def backtest_page(backtest: PortfolioBacktest, name: str) -> str:
         symbols=f"{len(symbols)} symbols" if len(symbols) > 1 else symbols[0],
         bars=f"{len(backtest.history):,}",
         capital=f"{backtest.settings.initial_capital:,.0f}",
-        verdict=conclusion(found),
+        verdict=conclusion(found, backtest.deflated),
         tiles=_tiles(backtest),
         equity=_picture(equity_picture(backtest), "equity"),
         exposure=_picture(exposure_picture(backtest), "exposure"),
@@ -85,11 +85,12 @@ def _picture(picture: Any, name: str) -> str:
 
 
 def _tiles(backtest: PortfolioBacktest) -> list[dict[str, str]]:
-    found = backtest.performance
+    found, deflated = backtest.performance, backtest.deflated
     tiles = {
         "end equity": f"{found.end_equity:,.0f}",
         "CAGR": share(found.cagr),
         "Sharpe ratio": number(found.sharpe_ratio),
+        "deflated Sharpe": number(None if deflated is None else deflated.probability),
         "Sortino ratio": number(found.sortino_ratio),
         "Calmar ratio": number(found.calmar_ratio),
         "maximum drawdown": share(found.max_drawdown),

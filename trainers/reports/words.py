@@ -1,7 +1,7 @@
 """Figures in words, the same in tables of the terminal and in pages."""
 
 from trainers.statistics.performance import Performance
-from trainers.statistics.sharpe import CONFIDENCE, probabilistic_sharpe
+from trainers.statistics.sharpe import CONFIDENCE, DeflatedSharpe, probabilistic_sharpe
 
 
 def share(value: float | None) -> str:
@@ -19,13 +19,22 @@ def number(value: float | None, unit: str = "") -> str:
     return "-" if value is None else f"{round(value, 2) + 0.0:.2f}{unit}"
 
 
-def conclusion(found: Performance) -> str:
-    """Return in one sentence what the figures of one backtest are worth, by themselves."""
+def conclusion(found: Performance, deflated: DeflatedSharpe | None = None) -> str:
+    """Return in one sentence what the figures of one backtest are worth.
+
+    By themselves, or after all trials, where `deflated` is given.
+    """
     if not found.trades:
         return "no trade was closed: there is nothing to judge"
     chance = chance_of_skill(found)
     if chance is None:
         return "the returns do not vary: there is nothing to judge"
+    if deflated is not None and deflated.trials > 1:
+        told = (
+            f"deflated by {deflated.trials:,.0f} trials, the probability that the Sharpe ratio is "
+            f"more than luck is {_chance(deflated.probability)}"
+        )
+        return told if deflated.probability >= CONFIDENCE else f"{told}: no evidence of skill"
     told = f"the probability that the true Sharpe ratio is above 0 is {_chance(chance)}"
     if chance < CONFIDENCE:
         return f"{told}: no evidence of skill"

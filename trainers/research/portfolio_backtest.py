@@ -25,6 +25,7 @@ from streams.errors import ConfigError
 from trainers.statistics.closed_trades import ClosedTrades
 from trainers.statistics.equity_curve import EquityCurve
 from trainers.statistics.performance import Performance, performance_of
+from trainers.statistics.sharpe import DeflatedSharpe
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -52,13 +53,17 @@ class StrategyRun:
 
 @dataclass(frozen=True)
 class PortfolioBacktest:
-    """The strategies' runs and the account that they shared. `instruments`: one per symbol."""
+    """The strategies' runs and the account that they shared. `instruments`: one per symbol.
+
+    `deflated`: what its Sharpe ratio is worth after all trials (`backtest_trial.py`).
+    """
 
     history: BarHistory
     instruments: tuple[Instrument, ...]
     settings: PortfolioSettings
     runs: tuple[StrategyRun, ...]
     account: PortfolioResult
+    deflated: DeflatedSharpe | None = None
 
     @cached_property
     def curve(self) -> EquityCurve:
