@@ -64,7 +64,7 @@ def _account(backtest: PortfolioBacktest) -> Table:
         ("CAGR", share(found.cagr)),
         ("volatility, a year", share(found.volatility)),
         ("Sharpe ratio", number(found.sharpe_ratio)),
-        ("deflated Sharpe", _deflated(backtest)),
+        ("deflated, of trials", _deflated(backtest)),
         ("Sortino ratio", number(found.sortino_ratio)),
         ("Calmar ratio", number(found.calmar_ratio)),
         ("maximum drawdown", share(found.max_drawdown)),
@@ -85,8 +85,11 @@ def _account(backtest: PortfolioBacktest) -> Table:
 
 
 def _deflated(backtest: PortfolioBacktest) -> str:
+    """The first of all trials has nothing to be deflated by."""
     found = backtest.deflated
-    return "-" if found is None else f"{found.probability:.2f}, trials: {found.trials:,.0f}"
+    if found is None or found.trials < 2:
+        return "-"
+    return f"{found.probability:.2f} of {found.trials:,.0f}"
 
 
 def _strategies(backtest: PortfolioBacktest) -> Table:

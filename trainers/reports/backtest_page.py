@@ -90,7 +90,9 @@ def _tiles(backtest: PortfolioBacktest) -> list[dict[str, str]]:
         "end equity": f"{found.end_equity:,.0f}",
         "CAGR": share(found.cagr),
         "Sharpe ratio": number(found.sharpe_ratio),
-        "deflated Sharpe": number(None if deflated is None else deflated.probability),
+        "deflated Sharpe": number(
+            deflated.probability if deflated and deflated.trials > 1 else None
+        ),
         "Sortino ratio": number(found.sortino_ratio),
         "Calmar ratio": number(found.calmar_ratio),
         "maximum drawdown": share(found.max_drawdown),
