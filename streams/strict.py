@@ -74,6 +74,7 @@ def _explained(message: str, value: Any, type_: Any, path: str) -> str:
     if "enum value" in cause and choices:
         return f"{name} was {_shown(found)} {place}{nearest(str(found), choices)}"
     allowed = re.sub(r", got .*$", "", cause).replace("Expected ", "").replace("`", "")
+    allowed = allowed.replace("Invalid ", "a valid ")
     return f"{name} must be {allowed}, was {_shown(found)} {place}"
 
 

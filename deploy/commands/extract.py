@@ -134,7 +134,7 @@ def extract(
     from deploy.extraction_plan import Asked
 
     data: dict[str, Any] = {
-        "symbols": symbol or None,
+        "symbols": list(dict.fromkeys(symbol or ())) or None,
         "start": start,
         "end": end,
         "interval": interval,

@@ -301,7 +301,10 @@ def rows_of(state: Path) -> dict[str, list[tuple]]:
         (("--strategy", RSI2, "--params", "{'perod': 2}"), "did you mean period?"),
         (("--params", "{}", "--from-winners", "w.json"), "leave out others"),
         (("--from-winners", "gone.json"), "gone.json cannot be read"),
-        (("--strategy", RSI2, "--start", "soon"), "start"),
+        (
+            ("--strategy", RSI2, "--start", "soon"),
+            "start must be a valid RFC3339 encoded date, was",
+        ),
         (("--strategy", RSI2, "--start", "2090-01-01"), "no bars are left"),
         (("--strategy", RSI2, "--target-r", "2"), "say --label triple_barrier"),
         (("--strategy", RSI2, "--commission-per-side", "-1"), "commission_per_side must be"),
@@ -316,6 +319,11 @@ def test_wrong_usage_is_said_in_one_line(
     assert execute(["extract", *arguments]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_a_symbol_asked_for_twice_is_extracted_once(capsys: pytest.CaptureFixture[str]):
+    told = document(capsys, "--strategy", RSI2, *("--symbol", "IBM") * 2, "--symbol", "AAPL")
+    assert [one["symbol"] for one in told["extracted"]] == ["IBM", "AAPL"]
 
 
 def test_no_trade_is_a_negative_result_with_files_of_headings(
