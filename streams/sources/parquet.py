@@ -3,8 +3,8 @@
 Stamps are dates, timestamps with or without a zone (without: in `timezone`), numbers since 1970
 (seconds to nanoseconds, told apart by their size), numbers such as 20200131, or text as in CSV
 files. A daily bar's stamp is its session date; one at another time of day than midnight lies
-within its session. Where there is no column of symbols the file name stands in. Rows are counted
-from 1.
+within its session, in CSV files too. Where there is no column of symbols the file name stands in.
+Rows are counted from 1.
 """
 
 import polars as pl
@@ -16,7 +16,7 @@ from streams.sources.column_names import columns_of, without_volume
 from streams.sources.file_params import FileParams
 from streams.sources.files import FoundFile, files_of
 from streams.sources.raw_bars import ROW, RawBars, joined, raw_bars
-from streams.sources.stamps import parse_stamps, within_reach, zoned
+from streams.sources.stamps import labelled, parse_stamps, within_reach, zoned
 from streams.sources.table import PRICES, BarTable, close_instants
 from streams.sources.validated import validated
 
@@ -124,13 +124,11 @@ def _instants(
         return stamps.cast(pl.Datetime("ns")).cast(pl.Int64).alias("ts")
     if isinstance(kind, pl.Datetime):
         own_zone = kind.time_zone
-        if is_label and own_zone != "UTC":
-            # The date as written, in the file's own zone.
-            local = stamps.dt.replace_time_zone(None).dt.truncate("1d")
-            return local.dt.cast_time_unit("ns").cast(pl.Int64).alias("ts")
-        if own_zone:
-            return stamps.dt.cast_time_unit("ns").cast(pl.Int64).alias("ts")
-        return zoned(stamps.dt.cast_time_unit("ns"), settings.timezone).alias("ts")
+        stamps = stamps.dt.cast_time_unit("ns")
+        instants = stamps.cast(pl.Int64) if own_zone else zoned(stamps, settings.timezone)
+        if is_label:
+            instants = labelled(stamps.dt.replace_time_zone(None), instants)
+        return instants.alias("ts")
     if kind == pl.String or kind.is_integer() or kind.is_float():
         text = stamps.cast(pl.Int64, strict=False) if kind.is_float() else stamps
         return parse_stamps(

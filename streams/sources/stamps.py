@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from streams.errors import ConfigError
+from streams.interval import DAY_NS
 from streams.sources.date_order import date_order_of
 
 ZONES_PER_FILE_MAX = 8
@@ -53,24 +54,17 @@ def parse_stamps(
     """Return the stamps as int64 ns, null where one cannot be read.
 
     Those without an offset are in `timezone`; a local time that a clock change skips or repeats
-    is null, as is one outside FIRST_YEAR to LAST_YEAR. A label (a session date) keeps the date as
-    written: neither zone nor offset move it.
+    is null, as is one outside FIRST_YEAR to LAST_YEAR. A label is a session's: see `labelled`.
     Raises DataError that names `file` for dates of which nobody can say the order.
     """
     text = text.str.strip_chars()
     usual = _usual(text, date_order)
     if usual is not None:
-        return (
-            (usual.dt.truncate("1d") if is_label else zoned(usual, timezone))
-            .cast(pl.Int64)
-            .alias("ts")
-        )
+        instants = zoned(usual, timezone)
+        return (labelled(usual, instants) if is_label else instants).alias("ts")
     if text.drop_nulls().head(1).str.contains(_EPOCH).any():
         return _since_1970(text).alias("ts")
     written = _written(text.str.replace(_DASHED, "$1 $2 UTC"), date_order, file)
-    if is_label:
-        labels = written["at"].dt.truncate("1d").cast(pl.Int64)
-        return labels.fill_null(_since_1970(text)).alias("ts")
     fixed = written["at"].cast(pl.Int64) - written["offset_ns"]
     local = zoned(written["at"], timezone)
     names = written["zone_name"].drop_nulls().unique().to_list()
@@ -81,7 +75,10 @@ def parse_stamps(
             if _is_zone(name):
                 there = zoned(written["at"], name)
                 local = local.zip_with(written["zone_name"].ne_missing(name), there)
-    return fixed.fill_null(local).fill_null(_since_1970(text)).alias("ts")
+    instants = fixed.fill_null(local)
+    if is_label:
+        instants = labelled(written["at"], instants)
+    return instants.fill_null(_since_1970(text)).alias("ts")
 
 
 def zoned(local: pl.Series, timezone: str) -> pl.Series:
@@ -96,6 +93,18 @@ def zoned(local: pl.Series, timezone: str) -> pl.Series:
         )
     there = local.dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
     return there.dt.convert_time_zone("UTC").cast(pl.Int64)
+
+
+def labelled(written: pl.Series, instants: pl.Series) -> pl.Series:
+    """Return the stamps of daily bars: at midnight the date as written, else the instant.
+
+    At midnight neither zone nor offset move the date. At another time the session in which it
+    lies tells the date: a day of FX that begins at 22:00 UTC is not known two hours later.
+    """
+    clock = written.cast(pl.Int64)
+    days = clock - clock % DAY_NS
+    is_date = (days == clock) | instants.is_null()
+    return days if is_date.all() else days.zip_with(is_date, instants)
 
 
 def within_reach(stamps: pl.Series) -> pl.Series:

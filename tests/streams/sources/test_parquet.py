@@ -17,6 +17,7 @@ DAY = datetime.date(2020, 1, 2)
 DAILY_NS = 1_577_998_800_000_000_000  # 2020-01-02 21:00 UTC
 HOURLY_NS = 1_577_979_000_000_000_000  # 2020-01-02 15:30 UTC
 NEW_YORK = "America/New_York"
+HOUR_NS = 3_600_000_000_000
 AT = datetime.datetime(2020, 1, 2, 14, 30, tzinfo=datetime.UTC)
 SECONDS = int(AT.timestamp())
 
@@ -105,3 +106,13 @@ def test_a_stamp_beyond_what_ns_can_hold_is_refused(tmp_path: Path, stamp: Any) 
     for interval in ("1d", "1h"):
         with pytest.raises(DataError, match="row 1: time must be a time in UTC, was"):
             closes(tmp_path, {"ts": [stamp]}, interval=interval)
+
+
+def test_a_daily_stamp_within_a_session_is_of_it_in_whatever_zone(tmp_path: Path) -> None:
+    """A day of FX that begins at 17:00 in New York is known a day later, not then."""
+    begins = datetime.datetime(2020, 1, 1, 17, tzinfo=ZoneInfo(NEW_YORK))
+    expected = [DAILY_NS + HOUR_NS]
+    assert closes(tmp_path, {"ts": [begins]}, session="fx") == expected
+    assert closes(tmp_path, {"ts": [begins.astimezone(datetime.UTC)]}, session="fx") == expected
+    naive = [begins.replace(tzinfo=None)]
+    assert closes(tmp_path, {"ts": naive}, session="fx", timezone=NEW_YORK) == expected
