@@ -13,9 +13,9 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     only those (empty: all). `session` says when a daily bar is known. `timezone` is that of
     stamps with a time of day and without a zone, `stamp` whether they mark a bar's start or its
     close. Bars that close after `start` 00:00 UTC and not after the end of day `end` are kept.
-    `params` are the source's own. `validation` says what becomes of bars that cannot be used: strict refuses the
-    first, drop leaves them out, repair mends what needs no price to be made up and leaves out the
-    rest (see `streams/sources/faults.py`).
+    `params` are the source's own. `validation` says what becomes of bars that cannot be used:
+    strict refuses the first, drop leaves them out, repair mends what needs no price to be made up
+    and leaves out the rest (see `streams/sources/faults.py`).
     """
 
     kind: str = "sample"

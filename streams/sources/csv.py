@@ -9,7 +9,8 @@ header: date, time (or both in one), open, high, low, close, volume, as MetaTrad
 and Kibot write them; Binance's klines. Separators: comma, semicolon (decimals may then be
 commas), tab. Prices are taken as they stand: an adjusted close is ignored. TradeStation and
 NinjaTrader stamp a bar with its close: say `stamp: close`. A daily bar stamped at another time than
-midnight is of the session in which that lies. A file with its newest bar first is read backwards. Rows in errors are lines of the file.
+midnight is of the session in which that lies. A file with its newest bar first is read backwards.
+Rows in errors are lines of the file.
 """
 
 import polars as pl
