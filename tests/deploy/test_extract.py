@@ -12,12 +12,10 @@ from deploy.backtesting import collect
 from deploy.cli import execute
 from deploy.config import load_run
 from deploy.market_data import read_market
-from deploy.params_text import PARAMS_CHARS_MAX, params_of
 from deploy.state import StateDir
 from engine.context_settings import ContextSettings
 from engine.settings import StrategySettings
 from models.artifact import save_artifact
-from streams.errors import ConfigError
 from streams.source_settings import SourceSettings
 from tests.models.tiny_model import TEST_SIGNER, tiny_artifact
 from tests.trainers.extraction.market import daily
@@ -346,35 +344,6 @@ def test_a_symbols_odd_letters_do_not_leave_the_folder(
     assert one["symbol"] == "../BTC/USD"
     assert [Path(file).parent.name for file in one["files"]] == ["training_data"]
     assert Path(one["files"][0]).is_file()
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["__import__('os').system('true')", "(" * 5_000, "{'a': " * 5_000, "{", "", "{1: 2}"],
-)
-def test_text_of_parameters_is_read_and_never_run(text: str):
-    with pytest.raises(ConfigError, match="--params must be"):
-        params_of(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"period": 2, "period": 3}', "{'period': 2, 'period': True}", '[{"period":2,"period":3}]'],
-)
-def test_a_parameter_named_twice_is_refused(text: str):
-    with pytest.raises(ConfigError, match="name each parameter once, twice was 'period'"):
-        params_of(text)
-
-
-def test_parameters_are_json_python_or_a_file(tmp_path: Path):
-    file = tmp_path / "params.json"
-    file.write_text('{"period": 2, "shorts": true}')
-    expected = {"period": 2, "shorts": True}
-    assert params_of('{"period": 2, "shorts": true}') == expected
-    assert params_of(" {'period': 2, 'shorts': True} ") == expected
-    assert params_of(f"@{file}") == expected
-    with pytest.raises(ConfigError, match="at most 100000 characters"):
-        params_of(" " * (PARAMS_CHARS_MAX + 1))
 
 
 def test_a_strategy_of_the_run_is_taken_with_its_settings(capsys: pytest.CaptureFixture[str]):
