@@ -34,8 +34,15 @@ class InForce(NamedTuple):
     is_first: bool = False
 
     def is_expired(self, ts: int, max_age_days: float | None) -> bool:
-        """Whether the model is too old for a signal of event time `ts`; None: never."""
-        return max_age_days is not None and ts - self.effective_ts > max_age_days * DAY_NS
+        """Whether the model is too old for a signal of event time `ts`; None: never.
+
+        Its age counts from when it came into force; that of a `model_path`, in force from the
+        beginning of time, from the last that it was trained on.
+        """
+        since = self.effective_ts
+        if self.is_first and self.model is not None:
+            since = max(self.model.card.training_to_ts, self.model.card.labels_to_ts)
+        return max_age_days is not None and ts - since > max_age_days * DAY_NS
 
 
 class Deployments:

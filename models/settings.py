@@ -13,8 +13,9 @@ class MlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model's probability acts on a signal.
 
     `fallback` answers when no model is in force, it is older than `max_age_days` (event time
-    since it came into force), or the inputs are unusable or out of distribution.
-    `model_path` is the model to start with; the registry overrides it unless `pinned`.
+    since it came into force; that of `model_path`, since its training ends), or the inputs are
+    unusable or out of distribution. `model_path` is the model to start with; the registry
+    overrides it unless `pinned`.
     """
 
     enabled: bool = True

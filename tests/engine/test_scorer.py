@@ -248,6 +248,22 @@ def test_a_model_older_than_its_maximum_age_no_longer_speaks(model):
     assert scorer.step(signal_on(bars[-1], "b"))[0].event.reasons == ("expired",)
 
 
+def test_the_first_model_ages_from_the_end_of_its_training(model):
+    scorer = make_scorer(max_age_days=10.0)
+    bars = random_bars(count=500)
+    trained_to = model.card.training_to_ts
+    scorer.start_with("alpha", model)
+    said = {}
+    for bar in bars:
+        scorer.step(bar)
+        (answer,) = scorer.step(signal_on(bar, f"s{bar.ts}"))
+        said[bar.ts] = answer.event
+    expired = [ts for ts, event in said.items() if event.reasons == ("expired",)]
+    assert expired == [ts for ts in said if ts > trained_to + 10 * DAY_NS]
+    assert 0 < len(expired) < len(bars)
+    assert said[max(ts for ts in said if ts <= trained_to)].probability is not None
+
+
 def test_the_kill_switch_is_in_force_for_the_next_signal_until_resumed(model):
     scorer = make_scorer()
     bars = random_bars()
