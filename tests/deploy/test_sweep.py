@@ -45,7 +45,7 @@ def test_a_sweep_is_kept_told_and_not_done_twice(db, capsys):
 
 
 def test_every_search_counts_in_one_ledger(tmp_path, capsys):
-    """Another store on the same bars: what was tried before counts with it."""
+    """Another store on the same symbols: what was tried before counts with it."""
     document(capsys, "sweep", *QUICK, "--db", str(tmp_path / "one.db"))
     third = (*QUICK[:-1], "entry=7")
     found, _ = document(capsys, "sweep", *third, "--db", str(tmp_path / "two.db"))
@@ -53,9 +53,18 @@ def test_every_search_counts_in_one_ledger(tmp_path, capsys):
     alone = ("--db", str(tmp_path / "three.db"), "--ledger", str(tmp_path / "other.db"))
     found, _ = document(capsys, "sweep", *third, *alone)
     assert (found["runs"], found["trials"]) == (6, 6)
-    shorter = ("--db", str(tmp_path / "four.db"), "--end", "2006-12-31")
+    # Over other days as well, as for an optimisation: they share most of what they look at.
+    shorter = ("--db", str(tmp_path / "four.db"), "--end", "2012-12-31")
     found, _ = document(capsys, "sweep", *third, *shorter)
-    assert found["trials"] == found["runs"]  # other bars: other trials
+    assert (found["runs"], found["trials"]) == (6, 24)
+    alone = ("--db", str(tmp_path / "five.db"), "--symbol", "IBM")
+    found, _ = document(capsys, "sweep", *third, *alone)
+    assert (found["runs"], found["added"], found["trials"]) == (1, 1, 4)
+    searched = ("--config", "configs/optimize_breakout.yaml", "--set", "data.symbols=[IBM]")
+    place = ("--output-dir", str(tmp_path / "optimised"))
+    found, _ = document(capsys, "optimize", *searched, "--trials", "2", *place)
+    found, _ = document(capsys, "winners", "--db", str(tmp_path / "five.db"))
+    assert found["trials"] == 4 + 2
 
 
 def test_a_file_flags_and_overrides_say_together_what_is_tried(db, tmp_path, capsys):

@@ -1,8 +1,9 @@
 """Whether the best of many runs is more than luck: its Sharpe ratio, deflated by all of them.
 
 Every run of a store is a trial, each symbol alone and all together: whoever picks the best has
-looked at all of them, those that never traded included. The spread of their Sharpe ratios says
-how far the best of as many worthless ones would be expected to stand out.
+looked at all of them, those that never traded included. So is what other searches tried on the
+same symbols, over whichever days. The spread of the runs' Sharpe ratios says how far the best of
+as many worthless ones would be expected to stand out.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trainers.research.sweep_run import Run
-from trainers.research.trial_ledger import Among, TrialLedger
-from trainers.statistics.performance import Performance
+from trainers.research.trial_ledger import Among, TrialLedger, symbols_digest_of, variance_among
 from trainers.statistics.sharpe import CONFIDENCE, deflated_sharpe
 
 
@@ -39,9 +39,12 @@ class Skill(NamedTuple):
 
 
 def trials_of(runs: Sequence[Run], ledger: TrialLedger) -> "Trials":
-    """Return the runs as trials, with all others that the ledger holds on the same bars."""
-    digests = tuple(sorted({run.data_digest for run in runs}))
-    return Trials(runs, ledger.count(Among(kind="strategy", data_digests=digests)))
+    """Return the runs as trials, with all others that the ledger holds on the same symbols."""
+    symbols = {symbols_digest_of((run.symbol,)) for run in runs if not run.is_pooled}
+    # Which symbols a pooled run had, the ledger knows by its bars.
+    symbols |= ledger.symbols_of({run.data_digest for run in runs if run.is_pooled})
+    counted = ledger.count(Among(kind="strategy", symbols_digests=tuple(symbols)))
+    return Trials(runs, counted)
 
 
 class Trials:
@@ -49,10 +52,8 @@ class Trials:
 
     def __init__(self, runs: Sequence[Run], counted: int = 0) -> None:
         self.count = max(len(runs), counted, 1)
-        # Per year, so that runs on bars of different intervals can be compared.
-        sharpes = [run.performance.sharpe_ratio for run in runs]
-        known = np.array([one for one in sharpes if one is not None])
-        self._annual_variance = float(np.var(known, ddof=1)) if known.size > 1 else None
+        found = [(run.performance.period_sharpe, run.performance.periods) for run in runs]
+        self._t_statistics = np.array([one * n**0.5 for one, n in found if one is not None])
 
     def skill_of(self, run: Run) -> Skill:
         """Return what is left of a run's Sharpe ratio."""
@@ -64,15 +65,9 @@ class Trials:
             sharpe,
             figures.periods,
             trials=self.count,
-            variance=self._variance_for(figures),
+            variance=variance_among(self._t_statistics, figures.periods),
             skew=figures.skew,
             kurtosis=figures.kurtosis,
         )
         benchmark = deflated.benchmark * figures.periods_per_year**0.5
         return Skill(deflated.probability, benchmark, self.count)
-
-    def _variance_for(self, figures: Performance) -> float:
-        """The variance of the Sharpe ratios, per period of `figures`."""
-        if self._annual_variance is None:
-            return 1.0 / max(figures.periods - 1, 1)
-        return self._annual_variance / figures.periods_per_year

@@ -3,10 +3,15 @@
 A trial is one set of parameters judged on some data. It counts once, whoever tried it, in
 whichever study, and however often: a search that is resumed, repeated or given another name does
 not become more modest by it. What is in the ledger stays there.
+
+Trials of hours and of days, of months and of decades stand in one ledger. Their Sharpe ratios are
+compared as t-statistics, ratio * sqrt(periods): without merit those are of one size, whatever a
+period is. A ratio of a few bars, that may be huge by chance, is then no larger than it is worth.
 """
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -75,17 +80,20 @@ class Trial(msgspec.Struct, frozen=True):
 class Among(msgspec.Struct, frozen=True):
     """Which trials count together: those that agree with all that is given here.
 
-    `data_digests`: those of any of these data.
+    `symbols_digests`: those on any of these symbols.
     """
 
     kind: Literal["strategy", "model"] | None = None
     scope: str | None = None
     symbols_digest: str | None = None
     data_digest: str | None = None
-    data_digests: tuple[str, ...] | None = None
+    symbols_digests: tuple[str, ...] | None = None
 
 
 EVERY_TRIAL = Among()
+
+DIGESTS_ASKED_MAX = 500
+"""How many digests are looked up in one statement."""
 
 
 def symbols_digest_of(symbols: Iterable[str]) -> str:
@@ -131,18 +139,23 @@ class TrialLedger:
 
     def count(self, among: Among = EVERY_TRIAL) -> int:
         """Return how many trials there are."""
-        query = select(func.count()).select_from(_trials).where(*_conditions(among))
         with reading(self._engine) as connection:
-            return int(connection.execute(query).scalar_one())
+            return _count(connection, among)
 
-    def sharpes(self, among: Among = EVERY_TRIAL) -> NDArray[np.float64]:
-        """Return the Sharpe ratios, per period, of the trials that have one, ascending."""
+    def symbols_of(self, data_digests: Iterable[str]) -> set[str]:
+        """Return the digests of the symbols that were tried on any of these data."""
+        asked, found = iter(data_digests), set[str]()
         with reading(self._engine) as connection:
-            return _sharpes(connection, among)
+            while part := list(itertools.islice(asked, DIGESTS_ASKED_MAX)):
+                column = _trials.c.symbols_digest
+                query = select(column).where(_trials.c.data_digest.in_(part)).distinct()
+                found.update(connection.execute(query).scalars())
+        return found
 
-    def sharpe_variance(self, among: Among = EVERY_TRIAL) -> float | None:
-        """Return the variance (n - 1) of the Sharpe ratios; None for fewer than two."""
-        return _variance(self.sharpes(among))
+    def t_statistics(self, among: Among = EVERY_TRIAL) -> NDArray[np.float64]:
+        """Return those of the trials that have a Sharpe ratio, ascending."""
+        with reading(self._engine) as connection:
+            return _t_statistics(connection, among)
 
     def deflated(
         self,
@@ -155,15 +168,11 @@ class TrialLedger:
     ) -> DeflatedSharpe:
         """Return what `sharpe`, per period, is worth as the best of the trials so far.
 
-        Record the search's own trials first. With fewer than two Sharpe ratios their variance is
-        taken to be that of worthless trials, 1 / (periods - 1).
+        Record the search's own trials first; see `variance_among` for the spread of all.
         """
         with reading(self._engine) as connection:
-            query = select(func.count()).select_from(_trials).where(*_conditions(among))
-            count = int(connection.execute(query).scalar_one())
-            variance = _variance(_sharpes(connection, among))
-        if variance is None:
-            variance = 1.0 / max(periods - 1, 1)
+            count = _count(connection, among)
+            variance = variance_among(_t_statistics(connection, among), periods)
         trials = max(count, 1)
         return deflated_sharpe(
             sharpe, periods, trials=trials, variance=variance, skew=skew, kurtosis=kurtosis
@@ -183,6 +192,16 @@ class TrialLedger:
             kurtosis=performance.kurtosis,
             among=among,
         )
+
+
+def variance_among(t_statistics: NDArray[np.float64], periods: int) -> float:
+    """Return the variance (n - 1) of the Sharpe ratios of trials, as of `periods` returns each.
+
+    With fewer than two it is taken to be that of worthless trials, 1 / (periods - 1).
+    """
+    if t_statistics.size < 2:
+        return 1.0 / max(periods - 1, 1)
+    return float(np.var(t_statistics, ddof=1)) / max(periods, 1)
 
 
 def _create_version_1(connection: Connection) -> None:
@@ -209,20 +228,34 @@ def _checked(trial: Trial) -> Trial:
 
 def _conditions(among: Among) -> list[ColumnElement[bool]]:
     wanted = msgspec.structs.asdict(among)
-    several = wanted.pop("data_digests")
-    given = [_trials.c[name] == value for name, value in wanted.items() if value is not None]
-    return given if several is None else [*given, _trials.c.data_digest.in_(several)]
+    del wanted["symbols_digests"]
+    return [_trials.c[name] == value for name, value in wanted.items() if value is not None]
 
 
-def _sharpes(connection: Connection, among: Among) -> NDArray[np.float64]:
-    # In order, so that the same trials give the same variance to the last bit.
-    query = (
-        select(_trials.c.sharpe)
-        .where(_trials.c.sharpe.is_not(None), *_conditions(among))
-        .order_by(_trials.c.sharpe)
+def _parts(among: Among) -> Iterator[list[ColumnElement[bool]]]:
+    """The conditions, in parts that no trial meets two of: a statement has room for so much."""
+    conditions = _conditions(among)
+    if among.symbols_digests is None:
+        yield conditions
+        return
+    asked = iter(sorted(set(among.symbols_digests)))
+    while part := list(itertools.islice(asked, DIGESTS_ASKED_MAX)):
+        yield [*conditions, _trials.c.symbols_digest.in_(part)]
+
+
+def _count(connection: Connection, among: Among) -> int:
+    return sum(
+        int(connection.execute(select(func.count()).select_from(_trials).where(*part)).scalar_one())
+        for part in _parts(among)
     )
-    return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
 
 
-def _variance(sharpes: NDArray[np.float64]) -> float | None:
-    return float(np.var(sharpes, ddof=1)) if sharpes.size > 1 else None
+def _t_statistics(connection: Connection, among: Among) -> NDArray[np.float64]:
+    found: list[float] = []
+    for part in _parts(among):
+        query = select(_trials.c.sharpe, _trials.c.periods).where(
+            _trials.c.sharpe.is_not(None), *part
+        )
+        found += (row.sharpe * row.periods**0.5 for row in connection.execute(query))
+    # In order, so that the same trials give the same variance to the last bit.
+    return np.sort(np.array(found, dtype=np.float64))

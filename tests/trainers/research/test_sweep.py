@@ -81,6 +81,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(history, undisturbed, tmp_
             *(sys.executable, "-m", "deploy.cli", "sweep", "--strategy", "rsi2_mean_reversion"),
             *("--random", str(DRAWS), "--seed", "3", "--workers", "2", "--db", str(stopped)),
             *("--ledger", str(stopped)),
+            *("--ledger", str(stopped)),
         ],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},

@@ -17,7 +17,13 @@ from optuna.storages import RDBStorage
 from streams.errors import DataError
 from tests.house import ROOT
 from tests.trainers.statistics.curves import curve_of, curve_of_returns
-from trainers.research.trial_ledger import Among, Trial, TrialLedger, symbols_digest_of
+from trainers.research.trial_ledger import (
+    Among,
+    Trial,
+    TrialLedger,
+    symbols_digest_of,
+    variance_among,
+)
 from trainers.statistics.performance import performance_of
 from trainers.statistics.sharpe import deflated_sharpe, probabilistic_sharpe
 
@@ -53,7 +59,7 @@ def test_a_trial_counts_once_whoever_repeats_it(ledger):
 def test_the_first_estimate_of_a_trial_stays(ledger):
     ledger.record([trial(1, sharpe=0.05)])
     ledger.record([trial(1, sharpe=5.0)])
-    assert ledger.sharpes().tolist() == [0.05]
+    assert ledger.t_statistics().tolist() == [0.05 * 1_000**0.5]
 
 
 def test_other_data_symbols_strategies_and_models_are_other_trials(ledger):
@@ -73,8 +79,38 @@ def test_other_data_symbols_strategies_and_models_are_other_trials(ledger):
 def test_a_trial_without_a_sharpe_ratio_counts_and_has_no_part_in_the_variance(ledger):
     ledger.record([trial(n) for n in range(1, 5)] + [trial(9, sharpe=None)])
     assert ledger.count() == 5
-    assert ledger.sharpes().tolist() == [0.01, 0.02, 0.03, 0.04]
-    assert ledger.sharpe_variance() == pytest.approx(np.var([0.01, 0.02, 0.03, 0.04], ddof=1))
+    sharpes = np.array([0.01, 0.02, 0.03, 0.04])
+    assert ledger.t_statistics() == pytest.approx(sharpes * 1_000**0.5)
+    assert variance_among(ledger.t_statistics(), 1_000) == pytest.approx(np.var(sharpes, ddof=1))
+
+
+def test_trials_of_hours_and_of_a_few_bars_deflate_as_those_of_days(ledger):
+    """The same merit over the same years, by the day and by the hour, is the same spread."""
+    days = [trial(n) for n in range(10)]
+    hours = [
+        trial(n, sharpe=0.01 * n / 7**0.5, periods=7_000, data_digest="hours") for n in range(10)
+    ]
+    ledger.record(days + hours)
+    of_days = ledger.deflated(0.1, 1_000, among=Among(data_digest="data"))
+    of_hours = ledger.deflated(0.1 / 7**0.5, 7_000, among=Among(data_digest="hours"))
+    both = ledger.deflated(0.1, 1_000)
+    assert of_hours.benchmark * 7**0.5 == pytest.approx(of_days.benchmark)
+    expected = variance_among(np.tile(0.01 * np.arange(10) * 1_000**0.5, 2), 1_000)
+    assert both == pytest.approx(deflated_sharpe(0.1, 1_000, trials=20, variance=expected))
+    # What three bars show by chance does not stand in the way of all that come later.
+    ledger.record([trial(0, sharpe=1.5, periods=3, data_digest="three bars")])
+    assert ledger.deflated(0.1, 1_000).benchmark < 1.2 * both.benchmark
+
+
+def test_trials_on_any_of_many_symbols_are_counted_once_each(ledger):
+    symbols = [f"s{n}" for n in range(1_200)]
+    ledger.record([trial(n, symbols_digest=one) for n, one in enumerate(symbols)])
+    asked = Among(symbols_digests=(*symbols[:1_100], *symbols[:5], "unheard of"))
+    assert ledger.count(asked) == ledger.t_statistics(asked).size == 1_100
+    assert ledger.count(Among(scope="breakout", symbols_digests=("s1",))) == 0
+    assert ledger.count(Among(symbols_digests=())) == 0
+    assert ledger.symbols_of(["data"] * 700) == set(symbols)
+    assert ledger.symbols_of(["unheard of"]) == set()
 
 
 def test_a_result_is_deflated_by_all_that_was_tried_on_its_data(ledger):
@@ -90,7 +126,6 @@ def test_a_result_is_deflated_by_all_that_was_tried_on_its_data(ledger):
 
 def test_the_first_of_all_trials_is_its_own_and_deflated_by_nothing(ledger):
     assert ledger.deflated(0.1, 500).probability == probabilistic_sharpe(0.1, 500)
-    assert ledger.sharpe_variance() is None
 
 
 def test_trials_without_any_estimate_deflate_as_worthless_ones(ledger):
