@@ -89,11 +89,14 @@ def export_samples(
     Example: assay samples export --strategy rsi2_mean_reversion --output samples.parquet
     """
     from deploy.sample_database import full_digest, open_samples
+    from trainers.database.sample_choice import SampleChoice
+    from trainers.database.sample_export import export_samples as write_samples
 
     output = Output(as_json=as_json)
     with open_samples(db, config, assignments or (), state_dir) as database:
         digest = None if params is None else full_digest(database, strategy, source, params)
-        written = database.export(target, strategy, source=source, params_digest=digest)
+        choice = SampleChoice(strategy=strategy, source=source, params_digest=digest)
+        written = write_samples(database, target, choice)
         others = database.count(strategy, source) - written
     output.say(f"{written} samples written to {target}")
     if others:

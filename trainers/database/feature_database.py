@@ -208,27 +208,6 @@ class FeatureDatabase:
             found = connection.execution_options(yield_per=rows_max).execute(choice.query(*columns))
             yield from found.partitions()
 
-    def export(
-        self,
-        path: Path,
-        strategy: str,
-        *,
-        source: str = "virtual",
-        symbol: str | None = None,
-        params_digest: str | None = None,
-    ) -> int:
-        """Write samples to a Parquet file; return how many: `trainers/database/sample_export.py`.
-
-        Without `params_digest` one sample of each signal, as `read` gives them.
-        """
-        # Polars is for those who export, not for the role that collects.
-        from trainers.database.sample_export import export_samples
-
-        choice = SampleChoice(
-            strategy=strategy, source=source, symbol=symbol, params_digest=params_digest
-        )
-        return export_samples(self, path, choice)
-
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection that reads one state of the database; raises DataError."""

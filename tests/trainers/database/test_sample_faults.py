@@ -14,6 +14,8 @@ from streams.errors import DataError
 from tests.trainers.events import events_of
 from tests.trainers.samples import layer_a_dataset
 from trainers.database.feature_database import FeatureDatabase
+from trainers.database.sample_choice import SampleChoice
+from trainers.database.sample_export import export_samples
 from trainers.sample import sample_of
 
 SAMPLES = layer_a_dataset(40, seed=1)
@@ -26,6 +28,8 @@ import sys
 import msgspec
 from tests.trainers.database.test_sample_faults import PAIRS, SAMPLES
 from trainers.database.feature_database import FeatureDatabase
+from trainers.database.sample_choice import SampleChoice
+from trainers.database.sample_export import export_samples
 from trainers.sample import sample_of
 made = [sample_of(*pair) for pair in PAIRS]
 with FeatureDatabase(sys.argv[1]) as database:
@@ -72,14 +76,15 @@ def test_an_export_comes_in_parts_and_is_what_training_reads(location, tmp_path,
     with FeatureDatabase(location) as database:
         database.register_names(SAMPLES.names)
         database.add([sample_of(*pair) for pair in PAIRS])
-        assert database.export(path, STRATEGY) == 40
+        assert export_samples(database, path, SampleChoice(strategy=STRATEGY)) == 40
         other = database.register_names(("x05", "new"))
         one = sample_of(*PAIRS[0])
         vector = np.array([5.0, 6.0], dtype="<f4").tobytes()
         database.add(
             [msgspec.structs.replace(one, source="real", vector=vector, features_digest=other)]
         )
-        assert database.export(tmp_path / "real.parquet", STRATEGY, source="real") == 1
+        real = SampleChoice(strategy=STRATEGY, source="real")
+        assert export_samples(database, tmp_path / "real.parquet", real) == 1
     table = pl.read_parquet(path)
     assert np.array_equal(table.select(SAMPLES.names).to_numpy(), SAMPLES.x, equal_nan=True)
     assert table["signal_id"].to_list() == SAMPLES.signal_ids.tolist()
@@ -97,7 +102,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(location, tmp_path)
         short = msgspec.structs.replace(sample_of(*PAIRS[0]), vector=b"\0" * 8)
         database.add([short])
         with pytest.raises(DataError, match="must have 40 float32 values, has 8 bytes"):
-            database.export(path, STRATEGY)
+            export_samples(database, path, SampleChoice(strategy=STRATEGY))
     assert path.read_bytes() == b"mine"
     assert list(tmp_path.glob("*.partial")) == []
 
