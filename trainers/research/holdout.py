@@ -2,7 +2,7 @@
 
 A holdout that was opened for another configuration before is no longer sealed: whoever chose
 again knew what it holds. So every opening is recorded before a bar of it is looked at, by the
-symbols and days, in whichever study of the storage.
+symbols and days, beside the ledger of trials: in whichever storage a study is.
 """
 
 from typing import NamedTuple
@@ -61,7 +61,8 @@ def open_holdout(
 ) -> Opened:
     """Record an opening for `params`, and return how often days of it were opened before.
 
-    Openings count that were of the same strategy and symbols and share a day, in any study.
+    `strategy` is the rule's name, `params` the text that stands for a configuration. Openings
+    count that were of the same strategy and symbols and share a day, in any study.
     """
     migrate(engine, _SCHEMA, (_create_openings,))
     query = select(_openings.c.params).where(

@@ -24,6 +24,7 @@ from trainers.research.optimiser_report import OptimiserReport, TrialCounts
 from trainers.research.optimiser_settings import OptimiseSettings
 from trainers.research.study import TrialStudy
 from trainers.research.study_figures import counting, distinct
+from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_spans import study_spans
 from trainers.research.study_workers import StudyPlace, run_study
 from trainers.research.sweep_run import code_version_of
@@ -44,8 +45,8 @@ class OptimiserRun(NamedTuple):
     """What is optimised, on which bars; `instruments` and `costs` have one entry per symbol.
 
     `location` is the storage, a SQLite file or a PostgreSQL URL; `study` its name there, made of
-    what its trials depend on where it is empty. `ledger` counts the trials. `release` is the
-    program's.
+    what its trials depend on where it is empty. `ledger` counts the trials, and knows who
+    opened a holdout. `release` is the program's.
     """
 
     history: BarHistory
@@ -100,9 +101,11 @@ def optimise(
         counting=len(good),
     )
     judge = Judge(task, place.name, research, counts)
-    chosen = judge.choose(evaluated, good or evaluated, run.ledger)
-    # From here on the configuration is what it is: now the seal may be broken.
-    engine = open_database(run.location, title="study storage")
+    with StudyLedger(run.ledger, task, place.name, research) as ledger:
+        chosen = judge.choose(evaluated, good or evaluated, ledger)
+    # From here on the configuration is what it is: now the seal may be broken. It is one seal for
+    # all searches, wherever their studies are.
+    engine = open_database(run.ledger, title="trial ledger")
     try:
         holdout = judge.open(chosen, run.history, engine, now_ns())
     finally:
@@ -145,4 +148,4 @@ def study_place(run: OptimiserRun, task: StudyTask, research: BarHistory) -> Stu
     text = msgspec.json.encode(identity, order="sorted")
     digest = hashlib.sha256(text).hexdigest()[:NAME_DIGITS]
     name = run.study or f"{run.strategy.name}-{task.objective}-{digest}"
-    return StudyPlace(run.location, name, identity)
+    return StudyPlace(run.location, name, identity, run.ledger)

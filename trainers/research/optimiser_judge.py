@@ -1,10 +1,7 @@
 """Judges the finished trials of a study: the choice first, then the seal, then the conclusion."""
 
-import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from sqlalchemy import Engine
 
@@ -32,9 +29,10 @@ from trainers.research.study_figures import (
     returns_of,
     walk_forward_of,
 )
+from trainers.research.study_ledger import StudyLedger, configuration_digest
 from trainers.research.study_spans import Span, days_of
-from trainers.research.trial_ledger import Among, Trial, TrialLedger, symbols_digest_of
-from trainers.statistics.performance import Performance, moments_of
+from trainers.research.trial_ledger import symbols_digest_of
+from trainers.statistics.performance import Performance
 from trainers.statistics.sharpe import effective_trials
 
 
@@ -62,7 +60,9 @@ class Judge:
         self._symbols = symbols_digest_of(research.symbols)
         self._evaluator = Evaluator(task, research)
 
-    def choose(self, evaluated: list[Finished], good: list[Finished], ledger: str | Path) -> Choice:
+    def choose(
+        self, evaluated: list[Finished], good: list[Finished], ledger: StudyLedger
+    ) -> Choice:
         """Choose among the `good` trials; all that were `evaluated` enter the ledger."""
         task, spans = self._task, self._task.spans
         chosen, returns = chosen_of(good), returns_of(good)
@@ -91,9 +91,9 @@ class Judge:
             engine,
             symbols_digest=self._symbols,
             span=span,
-            strategy=self._task.strategy.name,
+            strategy=self._task.strategy.rule_name,
             study=self._study,
-            params=params_key(params),
+            params=configuration_digest(self._task, params),
             opened_ts=now_ns,
         )
         found = Evaluator(self._task, history).holdout(params)
@@ -135,47 +135,15 @@ class Judge:
         return self._evaluator.performance(trial.params, span)
 
     def _deflated(
-        self, evaluated: list[Finished], whole: Performance, returns: Floats, location: str | Path
+        self, evaluated: list[Finished], whole: Performance, returns: Floats, ledger: StudyLedger
     ) -> DeflatedFigures:
         """Deflate by every trial of this strategy on these symbols, whichever search made it."""
-        among = Among("strategy", self._task.strategy.rule_name, self._symbols)
-        with TrialLedger(location) as ledger:
-            ledger.record(self._trials(evaluated))
-            found = ledger.deflated_performance(whole, among)
-            trials = ledger.count(among)
+        # Those of a study that was counted elsewhere are not there yet.
+        ledger.record((one.params, one.evaluated) for one in evaluated if one.evaluated)
+        found, trials = ledger.deflated(whole)
         return DeflatedFigures(
             probability=None if found is None else found.probability,
             benchmark=None if found is None else found.benchmark * whole.periods_per_year**0.5,
             trials=trials,
             effective=effective_trials(returns),
         )
-
-    def _trials(self, evaluated: list[Finished]) -> list[Trial]:
-        digest, found = self._research.digest(), []
-        for trial in evaluated:
-            assert trial.evaluated is not None
-            counts = trial.evaluated.trades >= self._task.trades_min
-            returns = trial.evaluated.returns
-            found.append(
-                Trial(
-                    kind="strategy",
-                    scope=self._task.strategy.rule_name,
-                    symbols_digest=self._symbols,
-                    data_digest=digest,
-                    params_digest=self._params_digest(trial),
-                    study=self._study,
-                    sharpe=moments_of(returns).sharpe if counts else None,
-                    periods=len(returns),
-                )
-            )
-        return found
-
-    def _params_digest(self, trial: Finished) -> str:
-        """Stand for all that is the trial's own, what it leaves at its default included."""
-        own, shared = self._task.space().split(trial.params)
-        told = (
-            {**self._task.strategy.params, **own},
-            msgspec.structs.replace(self._task.portfolio, **shared),
-            self._task.costs,
-        )
-        return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()

@@ -19,6 +19,7 @@ from streams.errors import ConfigError
 from trainers.research.evaluation import Evaluator, StudyTask
 from trainers.research.search_space import SearchSpace
 from trainers.research.study import Trials, TrialStudy, finished_of
+from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_member import Watch
 from trainers.research.study_sampler import suggest
 from trainers.statistics.objective import WORST
@@ -35,6 +36,7 @@ def work(
     study: TrialStudy,
     task: StudyTask,
     evaluator: Evaluator,
+    ledger: StudyLedger,
     engine: Engine,
     *,
     limit: int,
@@ -71,7 +73,7 @@ def work(
             if not trials.has_place(trial, limit):
                 study.fail(trial)
                 continue
-            _finish(study, space, evaluator, trial, trials.twin_of(trial))
+            _finish(study, space, evaluator, ledger, trial, trials.twin_of(trial))
         except BaseException:
             # Stopped within a trial: it is given up at once, so that nobody has to wait for it.
             study.fail(trial)
@@ -83,6 +85,7 @@ def _finish(
     study: TrialStudy,
     space: SearchSpace,
     evaluator: Evaluator,
+    ledger: StudyLedger,
     trial: FrozenTrial,
     twin: FrozenTrial | None,
 ) -> None:
@@ -90,12 +93,14 @@ def _finish(
         found = finished_of(twin)
         study.finish(trial, found.value, found.evaluated)
         return
+    params = space.rounded(trial.params)
     try:
-        evaluated = evaluator.evaluate(space.rounded(trial.params))
+        evaluated = evaluator.evaluate(params)
     except ConfigError:
         # Parameters that contradict one another: a trial that never saw a bar.
         study.finish(trial, WORST, None)
         return
+    ledger.record([(params, evaluated)])
     study.finish(trial, evaluated.value, evaluated)
 
 

@@ -25,6 +25,7 @@ from trainers.database.engine import open_database
 from trainers.research.evaluation import Evaluator, StudyTask
 from trainers.research.study import TrialStudy, open_storage
 from trainers.research.study_folder import map_history, write_history
+from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_member import Pulse, member_name
 from trainers.research.study_work import work
 
@@ -36,11 +37,15 @@ STOP = b"stop"
 
 
 class StudyPlace(NamedTuple):
-    """Where a study is: its storage, its name in it, and what its trials depend on."""
+    """Where a study is: its storage, its name in it, and what its trials depend on.
+
+    `ledger` is where they are counted.
+    """
 
     location: str | Path
     name: str
     identity: Mapping[str, Any]
+    ledger: str | Path
 
     def open(self) -> TrialStudy:
         """Return the study; see `TrialStudy`."""
@@ -156,14 +161,18 @@ def _work_on(
     wait: Callable[[float], bool],
     on_progress: Callable[[TrialStudy], None],
 ) -> None:
-    engine, clock = open_database(job.place.location, title="study storage"), SystemClock()
-    member = member_name(number)
+    place, clock, member = job.place, SystemClock(), member_name(number)
+    engine = open_database(place.location, title="study storage")
     try:
-        with Pulse(engine, member):
+        with (
+            StudyLedger(place.ledger, job.task, place.name, history) as ledger,
+            Pulse(engine, member),
+        ):
             work(
                 study,
                 job.task,
                 Evaluator(job.task, history),
+                ledger,
                 engine,
                 limit=job.limit,
                 member=member,

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from engine.backtests.portfolio_settings import PortfolioSettings
+from engine.settings import LabelSettings
 from streams.errors import ConfigError
 from tests.trainers.noise import random_walk_history
 from tests.trainers.research.optimising import (
@@ -17,8 +19,15 @@ from tests.trainers.research.optimising import (
     without_history,
 )
 from trainers.research.evaluation import Evaluator
-from trainers.research.optimiser import OptimiserRun, research_bars, study_task
+from trainers.research.optimiser import (
+    OptimiserRun,
+    Progress,
+    optimise,
+    research_bars,
+    study_task,
+)
 from trainers.research.study_figures import chosen_of
+from trainers.research.study_ledger import configuration_digest
 from trainers.research.trial_ledger import TrialLedger
 from trainers.statistics.objective import WORST
 
@@ -158,6 +167,52 @@ def test_a_second_look_at_the_holdout_is_told_and_breaks_the_seal_for_another_ch
     )
     assert (other.holdout.opened_before, other.holdout.for_others) == (2, 2)
     assert "sealed no longer" in other.sentence
+
+
+def test_the_seal_is_one_for_all_storages_and_names_of_a_strategy(tmp_path):
+    history = random_walk_history(9, symbols=3, bars=500)
+    first = run_of(history, tmp_path, trials=1, study="first")
+    assert optimised(first).holdout.opened_before == 0
+    elsewhere = first._replace(location=tmp_path / "elsewhere.db")
+    named = replace(first.strategy, name="mine", kind="breakout")
+    again = optimised(elsewhere._replace(strategy=named)).holdout
+    assert (again.opened_before, again.for_others) == (1, 0)
+    # What is no searched parameter is part of the choice as well.
+    fixed = replace(first.strategy, params={"max_hold_bars": 5})
+    other = optimised(elsewhere._replace(strategy=fixed, study="other")).holdout
+    assert (other.opened_before, other.for_others) == (2, 2)
+
+
+def test_a_search_that_was_given_up_has_been_counted(tmp_path, history):
+    run = run_of(history, tmp_path, trials=50, study="given up")
+
+    def give_up(progress: Progress) -> None:
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimise(run, now_ns=lambda: 0, on_progress=give_up)
+    another = run_of(history, tmp_path, trials=2, study="another", seed=5)
+    # The first trial of both is the run file's own.
+    assert optimised(another).deflated.trials == 3
+
+
+def test_a_configuration_is_all_that_decides_a_trial_and_no_more(tmp_path, history):
+    run = run_of(history, tmp_path)
+
+    def digest(**changes: object) -> str:
+        task = study_task(run._replace(strategy=replace(run.strategy, **changes)))
+        return configuration_digest(task, {"exit_ma": 50})
+
+    same = [digest(), digest(params={"trend_ma": 50}), digest(params={"exit_ma": 20})]
+    assert len({*same, digest(name="mine", kind="breakout")}) == 1
+    others = [
+        digest(params={"trend_ma": 20}),
+        digest(params={"max_hold_bars": 5}),
+        digest(overlapping=True),
+        digest(label=LabelSettings(rule="triple_barrier")),
+    ]
+    assert len({digest(), *others}) == 5
 
 
 def test_too_few_trades_are_worth_the_worst(folder, history):
