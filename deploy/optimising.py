@@ -12,6 +12,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deploy.account_backtest import make_folder
 from deploy.config import RunSettings, check_run, run_of, run_tree
 from deploy.optimisation_view import optimisation_view
 from deploy.output import Output
@@ -21,6 +22,7 @@ from engine.symbol_costs import SymbolCosts
 from streams.clock import Clock
 from streams.errors import ConfigError
 from streams.strict import nearest
+from trainers.database.location import unlocked
 from trainers.research import optimiser
 from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
@@ -82,6 +84,7 @@ def run_optimisation(
 ) -> OptimiserReport:
     """Optimise, show and write what was found, and return it."""
     settings, strategy = wanted.settings, wanted.strategy
+    make_folder(output_dir)
     location = storage or output_dir / STORAGE_FILE
     history = read_history(settings.data.source_settings())
     given = strategy.instruments or read_instruments()
@@ -110,9 +113,17 @@ def run_optimisation(
 
 
 def optimised_tree(report: OptimiserReport, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a run file with the strategy and the portfolio as they were found."""
+    """Return the keys of a run file with the strategy and the portfolio as they were found.
+
+    A password is left out; a database's driver looks for it in PGPASSWORD.
+    """
     found = dict(tree)
     found.pop("optimize", None)
+    collection = found.get("ml_data_collection")
+    if isinstance(collection, dict) and "db_path" in collection:
+        # It may come from the environment, and the file is to be handed on.
+        path = unlocked(collection["db_path"])
+        found["ml_data_collection"] = {**collection, "db_path": path}
     found["portfolio"] = {**(found.get("portfolio") or {}), **report.portfolio}
     if found.get("strategy") is not None:
         found["params"] = {**(found.get("params") or {}), **report.params}
@@ -141,7 +152,6 @@ def _write(
         f"#\n#   assay backtest --config {config.name}\n"
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         found.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
         config.write_text(head + yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     except OSError as error:

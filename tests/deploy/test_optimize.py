@@ -8,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
 from deploy.cli import NEGATIVE, USAGE, execute
-from deploy.config import load_run
+from deploy.config import load_run, run_of
+from deploy.optimising import optimised_tree
 from engine.backtests.portfolio_settings import PortfolioSettings
+from trainers.research.optimiser_report import OptimiserReport
 
 CONFIG = "configs/optimize_breakout.yaml"
 ENDS_WITHIN_S = 60.0
@@ -63,6 +66,57 @@ def test_the_written_run_file_is_a_run_with_what_was_found(optimised, tmp_path, 
     assert execute(["backtest", "--config", str(config), "--json", *state]) == 0
     account = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert account["performance"]["start_equity"] == 100_000
+
+
+def test_the_written_run_file_holds_no_password(optimised):
+    report = msgspec.json.decode(
+        next(optimised[0].glob("strategy_opt_*Z.json")).read_bytes(), type=OptimiserReport
+    )
+    given = {"strategy": "breakout", "ml_data_collection": {"db_path": "SECRET"}}
+    for path, written in (
+        ("postgresql://ann:s3cret@db/samples", "postgresql://ann@db/samples"),
+        ("postgresql://ann@db/samples?password=s3cret", "postgresql://ann@db/samples"),
+        ("features.db", "features.db"),
+    ):
+        given["ml_data_collection"] = {"enabled": True, "db_path": path}
+        found = optimised_tree(report, given)["ml_data_collection"]
+        assert found["enabled"]
+        assert found["db_path"] == written
+        run_of(optimised_tree(report, given), "the run file")
+    assert given["ml_data_collection"]["db_path"] == path
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    place = ["--output-dir", str(tmp_path / "taken"), "--storage", str(tmp_path / "studies.db")]
+    assert execute(["optimize", "--config", CONFIG, *place]) == USAGE
+    assert "--output-dir must be a folder that can be written" in capsys.readouterr().err
+    assert not (tmp_path / "studies.db").exists()
+
+
+def test_one_of_several_strategies_is_optimised_and_the_others_stay(tmp_path):
+    file = tmp_path / "several.yaml"
+    file.write_text(
+        "data: {source: sample, start: 2005-01-01, symbols: [IBM, MSFT]}\n"
+        "context: {market: IBM}\n"
+        "strategies:\n"
+        "  - {name: slow, kind: breakout, params: {exit_ma: 50}}\n"
+        "  - {name: fast, kind: breakout, params: {exit_ma: 20, max_hold_bars: 30}}\n"
+        "ml_data_collection: {enabled: false}\n"
+    )
+    changed = ["--set", "portfolio.initial_capital=5000", "--set", "data.end=2012-06-30"]
+    place = ["--output-dir", str(tmp_path), "--trials", "2"]
+    given = ["optimize", "--config", str(file), "--strategy", "fast", *changed, *place]
+    assert execute(given) in (0, NEGATIVE)
+    report, config = written(tmp_path)
+    settings = load_run(config)
+    slow, fast = settings.strategies
+    assert slow.params == {"exit_ma": 50}
+    assert fast.params == {"max_hold_bars": 30, **report["params"]}
+    assert settings.portfolio.initial_capital == 5_000
+    assert (str(settings.data.start), str(settings.data.end)) == ("2005-01-01", "2012-06-30")
+    assert settings.context.market == "IBM"
+    assert execute(["backtest", "--config", str(config), "--state-dir", str(tmp_path)]) == 0
 
 
 def test_one_json_document_stands_last_on_standard_output(optimised, capsys):

@@ -66,6 +66,19 @@ def name_of(location: str | Path) -> str:
     return url.render_as_string()
 
 
+def unlocked(location: str | Path) -> str:
+    """Return a location without its password, for a file that is handed on. Errors as `url_of`.
+
+    >>> unlocked("postgresql://ann:secret@db/assay"), unlocked("features.db")
+    ('postgresql://ann@db/assay', 'features.db')
+    """
+    if not is_url(location):
+        return str(location)
+    url = url_of(location)
+    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    return bare.render_as_string()
+
+
 def absolute(location: str | Path) -> str:
     """Return a location that another process finds too, wherever it works."""
     return str(location) if is_url(location) else str(Path(location).resolve())
