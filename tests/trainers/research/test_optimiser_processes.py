@@ -20,7 +20,7 @@ from trainers.research.study import Trials, TrialStudy
 from trainers.research.study_member import Pulse, Watch, is_dead_here, member_name
 
 WITHIN_S = 60.0
-FINISHED_MIN = 3
+FINISHED_MIN = 2
 
 
 @contextlib.contextmanager
@@ -106,8 +106,8 @@ def test_processes_that_join_share_the_trials_of_one_study(tmp_path, postgres_ur
     pids: set[int] = set()
     with (
         study_in(tmp_path, postgres_url) as study,
-        started(tmp_path / "one", postgres_url, 1) as one,
-        started(tmp_path / "two", postgres_url, 1) as two,
+        started(tmp_path, postgres_url, 1) as one,
+        started(tmp_path, postgres_url, 1) as two,
     ):
 
         def is_done() -> bool:
