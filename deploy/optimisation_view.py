@@ -1,10 +1,10 @@
 """What an optimisation found, for people, in 80 columns."""
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.tables import plain_table
 from trainers.reports.words import number, share
 from trainers.research.optimiser_report import HoldoutFigures, OptimiserReport, SpanFigures
 from trainers.statistics.performance import Performance
@@ -22,7 +22,7 @@ def optimisation_view(report: OptimiserReport) -> RenderableType:
         f"refused by the strategy; study {report.study}"
     )
     parts: list[RenderableType] = [Text(head), _params(report), _spans(report), _luck(report)]
-    return Group(*parts, Text(report.sentence))
+    return Group(*parts, Text(f"\n{report.sentence}"))
 
 
 def _params(report: OptimiserReport) -> Table:
@@ -109,7 +109,7 @@ def _figure(performance: Performance | None, name: str) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, width=80, pad_edge=False)
+    table = plain_table(f"\n{title}")
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place else "left", overflow="fold")
     return table

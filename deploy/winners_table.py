@@ -8,6 +8,7 @@ from rich.text import Text
 
 from deploy.tables import plain_table
 from engine.strategy import load_strategy
+from trainers.research.sweep_run import POOLED
 from trainers.research.winners import Winner
 from trainers.statistics.sharpe import CONFIDENCE
 
@@ -20,7 +21,7 @@ def winners_table(winners: Sequence[Winner], title: str) -> RenderableType:
     table.add_column("#", justify="right")
     table.add_column("strategy", overflow="fold")
     table.add_column("symbol", no_wrap=True)
-    for heading in ("trades", "Sharpe", "mean R", "max DD", "deflated"):
+    for heading in ("trades", "Sharpe", "mean R", "max DD", "DSR"):
         table.add_column(heading, justify="right")
     table.add_column("")
     lines = []
@@ -50,16 +51,17 @@ def honest_line(winners: Sequence[Winner], trials: int) -> str:
     """Return what the best of a search is worth, in one line."""
     known = [one for one in winners if one.deflated_sharpe is not None]
     if not known:
-        return f"{trials} trials, none of which has a Sharpe ratio to judge"
+        return f"{trials:,} trials, none of which has a Sharpe ratio to judge"
     best = max(known, key=lambda one: one.deflated_sharpe or 0.0)
+    place = "all symbols together" if best.symbol == POOLED else best.symbol
     said = (
         "more than luck explains"
         if verdict_of(best) == SIGNIFICANT
         else "no skill: the best of so many worthless ones may well look like this"
     )
     return (
-        f"{trials} trials: the best, {best.strategy} on {best.symbol}, has a deflated Sharpe ratio "
-        f"of {best.deflated_sharpe:.3f} ({CONFIDENCE} is significant): {said}"
+        f"{trials:,} trials: the best, {best.strategy} on {place}, has a deflated Sharpe ratio "
+        f"(DSR) of {best.deflated_sharpe:.2f}, where {CONFIDENCE} is significant: {said}"
     )
 
 
