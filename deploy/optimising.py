@@ -31,6 +31,9 @@ from trainers.research.optimiser_report import OptimiserReport
 from trainers.research.sweep_workers import default_workers
 
 STORAGE_FILE = "studies.db"
+NAMES_MAX = 1_000
+"""Results that are written into one folder within one second."""
+
 DISTRIBUTION = "assay-signals"
 
 
@@ -106,7 +109,7 @@ def run_optimisation(
         report = optimise(run, now_ns=clock.now_ns, on_progress=tell)
     output.show(optimisation_view(report))
     stamp = datetime.fromtimestamp(clock.now_ns() // 10**9, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
-    files = _write(report, wanted, output_dir, stamp)
+    files = write(report, wanted, output_dir, stamp)
     output.say(f"written: {', '.join(str(path) for path in files)}")
     output.document({**msgspec.to_builtins(report), "files": [str(path) for path in files]})
     return report
@@ -137,28 +140,43 @@ def optimised_tree(report: OptimiserReport, tree: Mapping[str, Any]) -> dict[str
     return found
 
 
-def _write(
+def write(
     report: OptimiserReport, wanted: Optimisation, folder: Path, stamp: str
 ) -> tuple[Path, Path]:
-    found, config = (
-        folder / f"strategy_opt_{stamp}.json",
-        folder / f"strategy_opt_{stamp}_config.yaml",
-    )
+    """Write what was found, and the run file; return their paths, which are new.
+
+    Raises ConfigError for a folder that cannot be written.
+    """
     # What was overridden is in the tree; dates and such become what YAML reads again.
     tree = msgspec.to_builtins(optimised_tree(report, wanted.tree))
+    told = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     head = (
         f"# {report.strategy}, optimised for {report.objective}: study {report.study}, "
         f"trial {report.trial} of {report.trials.complete}.\n# {report.sentence}\n"
-        f"#\n#   assay backtest --config {config.name}\n"
     )
     try:
-        found.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        found = _first_free(folder, stamp, told)
+        config = found.with_name(f"{found.stem}_config.yaml")
+        head += f"#\n#   assay backtest --config {config.name}\n"
         config.write_text(head + yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"--output-dir must be a folder that can be written, was {folder}: {error.strerror}"
         ) from None
     return found, config
+
+
+def _first_free(folder: Path, stamp: str, content: bytes) -> Path:
+    """Write into a file of its own, also where another process ends in the same second."""
+    for number in range(1, NAMES_MAX + 1):
+        path = folder / f"strategy_opt_{stamp}{f'-{number}' if number > 1 else ''}.json"
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            continue
+        return path
+    raise ConfigError(f"--output-dir {folder} has {NAMES_MAX} results of one second: empty it")
 
 
 @contextmanager

@@ -51,18 +51,24 @@ def honest_line(winners: Sequence[Winner], trials: int) -> str:
     """Return what the best of a search is worth, in one line."""
     known = [one for one in winners if one.deflated_sharpe is not None]
     if not known:
-        return f"{trials:,} trials, none of which has a Sharpe ratio to judge"
+        return f"{_counted(trials)}, none of which has a Sharpe ratio to judge"
     best = max(known, key=lambda one: one.deflated_sharpe or 0.0)
     place = "all symbols together" if best.symbol == POOLED else best.symbol
     said = (
         "more than luck explains"
         if verdict_of(best) == SIGNIFICANT
         else "no skill: the best of so many worthless ones may well look like this"
+        if trials > 1
+        else "no skill: a worthless one may well look like this"
     )
     return (
-        f"{trials:,} trials: the best, {best.strategy} on {place}, has a deflated Sharpe ratio "
+        f"{_counted(trials)}: the best, {best.strategy} on {place}, has a deflated Sharpe ratio "
         f"(DSR) of {best.deflated_sharpe:.2f}, where {CONFIDENCE} is significant: {said}"
     )
+
+
+def _counted(trials: int) -> str:
+    return "1 trial" if trials == 1 else f"{trials:,} trials"
 
 
 def _changed(winner: Winner) -> str:

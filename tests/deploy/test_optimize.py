@@ -14,7 +14,7 @@ import yaml
 
 from deploy.cli import NEGATIVE, USAGE, execute
 from deploy.config import load_run, run_of
-from deploy.optimising import optimised_tree
+from deploy.optimising import load_optimisation, optimised_tree, write
 from engine.backtests.portfolio_settings import PortfolioSettings
 from trainers.research.optimiser_report import OptimiserReport
 
@@ -92,6 +92,19 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, capsy
     assert execute(["optimize", "--config", CONFIG, *place]) == USAGE
     assert "--output-dir must be a folder that can be written" in capsys.readouterr().err
     assert not (tmp_path / "studies.db").exists()
+
+
+def test_two_that_end_in_the_same_second_write_files_of_their_own(optimised, tmp_path):
+    report = msgspec.json.decode(
+        next(optimised[0].glob("strategy_opt_*Z.json")).read_bytes(), type=OptimiserReport
+    )
+    wanted = load_optimisation(Path(CONFIG), None, {}, (), {})
+    names = [[path.name for path in write(report, wanted, tmp_path, "T")] for _ in range(2)]
+    assert names == [
+        ["strategy_opt_T.json", "strategy_opt_T_config.yaml"],
+        ["strategy_opt_T-2.json", "strategy_opt_T-2_config.yaml"],
+    ]
+    assert "--config strategy_opt_T-2_config.yaml" in (tmp_path / names[1][1]).read_text()
 
 
 def test_one_of_several_strategies_is_optimised_and_the_others_stay(tmp_path):
