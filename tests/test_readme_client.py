@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,9 +62,23 @@ async def talk(program: str, url: str, folder: Path, answering: asyncio.Task[Non
     return said.decode()
 
 
+def programs() -> list[str]:
+    return [block.body for block in blocks("python") if block.document == "README.md"]
+
+
+def test_the_extractor_of_the_readme_makes_training_data(tmp_path: Path):
+    (program,) = (program for program in programs() if README_URL not in program)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Entry_Price" in done.stdout
+    assert "shape: (0," not in done.stdout
+
+
 @pytest.mark.broker
 async def test_the_clients_of_the_readme_get_their_answers(tmp_path: Path):
-    plain, with_marks = (block.body for block in blocks("python") if block.document == "README.md")
+    plain, with_marks = (program for program in programs() if README_URL in program)
     with EmbeddedBroker.start(tmp_path / "broker") as broker:
         bus = await NatsBus.connect(broker.url)
         await provision(bus.jetstream)
