@@ -1,6 +1,6 @@
 """Equity by instant: what a portfolio is worth, and the returns that are read from it.
 
-A curve that touches zero or below is ruined: from that instant on it is held at zero, its return
+A curve that falls to RUINED_AT of its start, or below, is ruined: from that instant on it is held at zero, its return
 there is -1, and later returns are 0, for nothing is left to trade with.
 """
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from streams.errors import DataError
 
 DAY_NS = 86_400_000_000_000
+RUINED_AT = 1e-12
+"""What is left of a fortune when nothing is left of it; returns on less are no figures."""
 YEAR_NS = 31_557_600_000_000_000  # 365.25 days
 
 Floats = NDArray[np.float64]
@@ -64,13 +66,17 @@ class EquityCurve:
 
     @cached_property
     def is_ruined(self) -> bool:
-        """Whether the equity was ever 0 or below."""
-        return bool((self.equity <= 0.0).any())
+        """Whether nothing was ever left of the equity."""
+        return bool(self._is_gone.any())
 
     @cached_property
     def values(self) -> Floats:
         """The equity, held at 0 from ruin on: float64 (n,)."""
-        return np.where(np.logical_or.accumulate(self.equity <= 0.0), 0.0, self.equity)
+        return np.where(np.logical_or.accumulate(self._is_gone), 0.0, self.equity)
+
+    @property
+    def _is_gone(self) -> NDArray[np.bool_]:
+        return np.asarray(self.equity <= RUINED_AT * self.equity[0])
 
     @cached_property
     def returns(self) -> Floats:

@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -129,6 +129,7 @@ def test_a_single_row_is_no_accident():
     assert figures.sharpe_ratio is figures.volatility is figures.turnover is None
 
 
+@example([2.225073858507e-313, 1.0], [], 1)
 @given(
     st.lists(st.floats(-1e12, 1e12), min_size=0, max_size=30),
     st.lists(st.floats(-1e9, 1e9), max_size=8),
