@@ -1,7 +1,7 @@
 """Equity by instant: what a portfolio is worth, and the returns that are read from it.
 
-A curve that falls to RUINED_AT of its start, or below, is ruined: from that instant on it is held at zero, its return
-there is -1, and later returns are 0, for nothing is left to trade with.
+A curve that falls to RUINED_AT of its start, or below, is ruined: from that instant on it is held
+at zero, its return there is -1, and later returns are 0, for nothing is left to trade with.
 """
 
 from dataclasses import dataclass
