@@ -22,7 +22,7 @@ from trainers.research.evaluation import StudyTask
 from trainers.research.optimiser_judge import Judge
 from trainers.research.optimiser_report import OptimiserReport, TrialCounts
 from trainers.research.optimiser_settings import OptimiseSettings
-from trainers.research.study import TrialStudy
+from trainers.research.study import TrialStudy, telling_of
 from trainers.research.study_figures import counting, distinct
 from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_spans import study_spans
@@ -82,7 +82,7 @@ def optimise(
         trials = study.look()
         on_progress(Progress(len(trials.complete), total, trials.best_value))
 
-    with place.open() as study:
+    with telling_of(place.location), place.open() as study:
         found = len(study.look().complete)
         run_study(study, place, task, research, limit=total, workers=run.workers, on_progress=tell)
         trials = study.look().finished

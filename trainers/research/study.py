@@ -12,7 +12,8 @@ complete, however many processes race.
 import base64
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -21,7 +22,11 @@ import msgspec
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import (
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import event
@@ -201,12 +206,26 @@ def open_storage(location: str | Path) -> BaseStorage:
         except (SQLAlchemyError, OSError) as error:
             if number < OPEN_TRIES and "already exists" in str(error):
                 continue
-            cause = without_password(" ".join(str(getattr(error, "orig", error)).split()), url)
-            raise DataError(
-                f"the study storage {name_of(location)} cannot be used: {cause}; name another "
-                "file or server with --storage"
-            ) from None
+            raise _unusable(location, error) from None
     raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def telling_of(location: str | Path) -> Iterator[None]:
+    """Say of a storage that is full, gone or held by others what can be done; raises DataError."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise _unusable(location, error.__cause__ or error) from None
+
+
+def _unusable(location: str | Path, error: BaseException) -> DataError:
+    cause = " ".join(str(getattr(error, "orig", None) or error).split())
+    return DataError(
+        f"the study storage {name_of(location)} cannot be used: "
+        f"{without_password(cause, url_of(location))}; what it holds is kept: see to it and run "
+        "the same command again, or name another file or server with --storage"
+    )
 
 
 def _opened(url: str, *, is_file: bool) -> BaseStorage:

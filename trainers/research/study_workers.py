@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from engine.backtests.bar_history import BarHistory
 from streams.clock import SystemClock
-from streams.errors import ConfigError
+from streams.errors import ConfigError, DataError
 from trainers.database.engine import open_database
 from trainers.research.evaluation import Evaluator, StudyTask
-from trainers.research.study import TrialStudy, open_storage
+from trainers.research.study import TrialStudy, open_storage, telling_of
 from trainers.research.study_folder import map_history, write_history
 from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_member import Pulse, member_name
@@ -130,16 +130,20 @@ def _be_worker(job: _Job, number: int, line: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop = threading.Event()
     threading.Thread(target=_follow_parent, args=(line, stop), daemon=True).start()
-    with job.place.open() as study:
-        _work_on(
-            job,
-            study,
-            map_history(job.folder),
-            number=number,
-            is_alone=False,
-            wait=stop.wait,
-            on_progress=lambda _study: None,
-        )
+    try:
+        with telling_of(job.place.location), job.place.open() as study:
+            _work_on(
+                job,
+                study,
+                map_history(job.folder),
+                number=number,
+                is_alone=False,
+                wait=stop.wait,
+                on_progress=lambda _study: None,
+            )
+    except DataError:
+        # The parent works on the same databases, and is the one that tells.
+        os._exit(1)
     # All is written: to take this process apart in order takes longer than a trial.
     os._exit(0)
 

@@ -67,7 +67,8 @@ def run_batches(
                 "finished is kept; run the same command again with fewer --workers"
             ) from None
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            with _deaf():
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _spread(pool: ProcessPoolExecutor, batches: Sequence[SweepBatch], ahead: int) -> Results:
@@ -83,13 +84,27 @@ def _spread(pool: ProcessPoolExecutor, batches: Sequence[SweepBatch], ahead: int
         try:
             done = wait(running, return_when=FIRST_COMPLETED).done
         except KeyboardInterrupt:
-            pool.shutdown(wait=True, cancel_futures=True)
+            with _deaf():
+                pool.shutdown(wait=True, cancel_futures=True)
             for future, batch in running.items():
                 if not future.cancelled() and future.exception() is None:
                     yield batch, future.result()
             raise
         for future in done:
             yield running.pop(future), future.result()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A second Ctrl-C is not heard while the workers end: the first one's work is being kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from engine.backtests.portfolio_settings import PortfolioSettings
 from engine.settings import LabelSettings
-from streams.errors import ConfigError
+from streams.errors import ConfigError, DataError
 from tests.trainers.noise import random_walk_history
 from tests.trainers.research.optimising import (
     finished_in,
@@ -26,6 +28,7 @@ from trainers.research.optimiser import (
     research_bars,
     study_task,
 )
+from trainers.research.study import TrialStudy
 from trainers.research.study_figures import chosen_of
 from trainers.research.study_ledger import configuration_digest
 from trainers.research.trial_ledger import TrialLedger
@@ -195,6 +198,23 @@ def test_a_search_that_was_given_up_has_been_counted(tmp_path, history):
     another = run_of(history, tmp_path, trials=2, study="another", seed=5)
     # The first trial of both is the run file's own.
     assert optimised(another).deflated.trials == 3
+
+
+def test_a_storage_that_goes_away_is_told_and_keeps_what_it_has(tmp_path, history, monkeypatch):
+    run = run_of(history, tmp_path, trials=4, study="away")
+    plain, begun = TrialStudy.begin, []
+
+    def begin(self, *given):
+        begun.append(given)
+        if len(begun) == 3:
+            raise StorageInternalError from OperationalError("", {}, Exception("disk is full"))
+        return plain(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialStudy, "begin", begin)
+        with pytest.raises(DataError, match=r"studies\.db cannot be used: disk is full"):
+            optimised(run)
+    assert optimised(run).trials.found == 2
 
 
 def test_a_configuration_is_all_that_decides_a_trial_and_no_more(tmp_path, history):

@@ -85,6 +85,7 @@ def test_a_killed_optimisation_goes_on_where_it_was(tmp_path, location, study):
     assert before.items() <= results(trials).items()
 
 
+@pytest.mark.slow
 def test_the_others_do_the_trials_of_a_killed_worker(tmp_path, location, study):
     with started(tmp_path, location, workers=2) as process:
         workers: set[int] = set()
