@@ -27,10 +27,20 @@ from trainers.research.study_figures import counting, distinct
 from trainers.research.study_ledger import StudyLedger
 from trainers.research.study_spans import study_spans
 from trainers.research.study_workers import StudyPlace, run_study
-from trainers.research.sweep_run import code_version_of
+from trainers.research.sweep_run import MEASURED_BY, code_version_of
 from trainers.statistics.objective import objective_name
 
 NAME_DIGITS = 8
+JUDGED_BY = (
+    *MEASURED_BY,
+    "engine.backtests.portfolio",
+    "engine.backtests.portfolio_kernels",
+    "engine.backtests.conversion",
+    "trainers.research.evaluation",
+    "trainers.research.study_spans",
+    "trainers.statistics.objective",
+)
+"""The modules that a trial's value depends on, beside those of its strategy."""
 
 
 class Progress(NamedTuple):
@@ -143,7 +153,7 @@ def study_place(run: OptimiserRun, task: StudyTask, research: BarHistory) -> Stu
     identity: dict[str, Any] = {
         **msgspec.to_builtins(task),
         "bars": research.digest(),
-        "code": code_version_of(run.strategy.rule_name, run.release),
+        "code": code_version_of(run.strategy.rule_name, run.release, JUDGED_BY),
     }
     text = msgspec.json.encode(identity, order="sorted")
     digest = hashlib.sha256(text).hexdigest()[:NAME_DIGITS]

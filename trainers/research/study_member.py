@@ -5,6 +5,7 @@ its pulse is known, a number that it counts up every PULSE_S: who stands still f
 observer's own time is dead, whatever anybody's clock says.
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from typing import Self
 
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, select
 
+from streams.errors import DataError
 from trainers.database.engine import INT64, TEXT, insert_new, reading, writing
 from trainers.database.migration import migrate
 
@@ -86,7 +88,8 @@ class Pulse:
             .values(pulse=_members.c.pulse + 1)
         )
         while not self._ended.wait(PULSE_S):
-            with writing(self._engine) as connection:
+            # A database that is away for a moment misses a beat; SILENT_S is many of them.
+            with contextlib.suppress(DataError), writing(self._engine) as connection:
                 connection.execute(statement)
 
 

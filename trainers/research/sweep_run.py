@@ -92,14 +92,15 @@ def run_key(
 
 
 @lru_cache(maxsize=256)
-def code_version_of(strategy: str, release: str) -> str:
+def code_version_of(strategy: str, release: str, measured_by: tuple[str, ...] = MEASURED_BY) -> str:
     """Return the release with a digest of the code that makes a strategy's runs: 0.1.0+1f2e….
 
-    An edited strategy is another one, whose runs are made anew, though no release says so.
+    `measured_by`: the modules that make the figures. An edited strategy is another one, whose runs
+    are made anew, though no release says so.
     """
     load_strategy(strategy)
     rule = importlib.import_module(f"engine.strategies.{strategy}")
-    modules = [*sources_of(rule), *map(importlib.import_module, MEASURED_BY)]
+    modules = [*sources_of(rule), *map(importlib.import_module, measured_by)]
     digest = hashlib.sha256()
     for path in sorted({str(module.__file__) for module in modules}):
         digest.update(Path(path).read_bytes())

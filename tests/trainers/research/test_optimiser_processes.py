@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from streams.errors import DataError
 from tests.trainers.research.optimise_process import TRIALS, run_in
 from tests.trainers.research.optimising import optimised, study_of
 from trainers.database.engine import open_database, writing
@@ -165,3 +166,32 @@ def test_a_member_elsewhere_is_dead_when_its_pulse_stands_still(tmp_path):
         now[0] = 2.0 * study_member.SILENT_S
         assert watch.dead_among(members) == members
     engine.dispose()
+
+
+def test_a_missed_beat_does_not_end_a_pulse(tmp_path, monkeypatch):
+    """A database that is away for a moment: the pulse goes on when it is back."""
+    monkeypatch.setattr(study_member, "PULSE_S", 0.01)
+    file = tmp_path / "study.db"
+    engine = open_database(file)
+    beats = iter([DataError("the database is away"), DataError("still away")])
+    writes = study_member.writing
+
+    def sometimes_away(where):
+        error = next(beats, None)
+        if error is not None:
+            raise error
+        return writes(where)
+
+    with Pulse(engine, "elsewhere|1|2|0"):
+        monkeypatch.setattr(study_member, "writing", sometimes_away)
+        deadline = time.monotonic() + 20.0
+        while not pulse_of(engine):
+            assert time.monotonic() < deadline, "the pulse has stopped"
+            time.sleep(0.01)
+    assert next(beats, None) is None
+    engine.dispose()
+
+
+def pulse_of(engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT pulse FROM study_members")).scalar_one())
