@@ -28,6 +28,15 @@ def closed_before(
     return closed
 
 
+def opening_instants(start_ts: NDArray[np.int64], folds: int) -> list[int]:
+    """Return the instants at which blocks 1 to `folds` of `folds` + 1 open, ascending.
+
+    `start_ts` ascending int64[n]. A block is empty where the next opens at the same instant.
+    """
+    count = start_ts.size
+    return [int(start_ts[count * k // (folds + 1)]) for k in range(1, folds + 1)] if count else []
+
+
 def walk_forward(
     start_ts: NDArray[np.int64],
     end_ts: NDArray[np.int64],
@@ -41,7 +50,7 @@ def walk_forward(
     training or a test sample is left out.
     """
     count = start_ts.size
-    edges = [start_ts[count * k // (folds + 1)] for k in range(1, folds + 1)] if count else []
+    edges = opening_instants(start_ts, folds)
     bounds = [int(np.searchsorted(start_ts, edge)) for edge in edges] + [count]
     for first, end in itertools.pairwise(bounds):
         if first == end:

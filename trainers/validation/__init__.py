@@ -1,0 +1,1 @@
+"""Validation: splitters in time, which purge by label spans, for scikit-learn and for ourselves."""
