@@ -166,4 +166,4 @@ def test_the_share_of_edge_stands_beside_the_other_learners(rows: int, bayes_auc
     print(
         f"\nBayes AUC {bayes_auc}, n {rows}: {', '.join(f'{k} {v:.1f} %' for k, v in mean.items())}"
     )
-    assert mean["random_forest"] > max(mean["lightgbm"], mean["logistic"]) - 6.0
+    assert mean["random_forest"] > max(mean["lightgbm"], mean["logistic"]) - 3.0
