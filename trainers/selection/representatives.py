@@ -8,6 +8,9 @@ second time, before the learner does.
 The medoid is the sounder: correlations between features are strong and estimated well, while the
 associations of a cluster's members with an outcome near the noise floor differ by less than
 their errors, so that choosing by them chooses mostly noise, another noise in each fold.
+On Layer A (Bayes AUC .62, ridge logistic, 40 seeds) at n = 500 / 2000 with 30 clusters: AUC .567 /
+.588 by medoids, .566 / .585 by association, .567 / .585 with all features; stability of the
+choice from seed to seed .50 / .52 against .24 / .30, and with 24 clusters 1.00 against .49 / .57.
 """
 
 from collections.abc import Callable

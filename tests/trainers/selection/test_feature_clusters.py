@@ -53,20 +53,24 @@ def test_layer_a_is_eight_factors_with_their_copies_and_noise():
         assert rho.min() > 0.5
 
 
-def test_two_clusters_join_at_the_mean_distance_between_them():
-    # Single linkage would join the chain a-b-c first; complete linkage would keep d from it.
-    rng = np.random.default_rng(8)
-    steps = rng.standard_normal((4_000, 5))
-    chain = np.stack([steps[:, k] + steps[:, k + 1] for k in range(4)], axis=1)
-    clusters = feature_clusters(chain.astype(np.float32), ("a", "b", "c", "d"), clusters=2)
-    rho = np.abs(clusters.correlation)
-    first = max(itertools.combinations(range(4), 2), key=lambda pair: rho[pair])
-    rest = [k for k in range(4) if k not in first]
-    beside = {k: rho[k, list(first)].mean() for k in rest}
-    apart = rho[rest[0], rest[1]]
-    joined = max(rest, key=beside.__getitem__) if max(beside.values()) > apart else None
-    expected = {*first, joined} if joined is not None else set(first)
-    assert frozenset("abcd"[k] for k in expected) in as_sets(clusters)
+def joined_by_hand(rho: NDArray[np.float64], count: int) -> set[frozenset[int]]:
+    """The two groups with the highest mean |rho| between them join, until `count` are left."""
+    groups = [[column] for column in range(len(rho))]
+    while len(groups) > count:
+        near = max(
+            itertools.combinations(groups, 2), key=lambda pair: np.abs(rho[np.ix_(*pair)]).mean()
+        )
+        groups = [group for group in groups if group not in near] + [near[0] + near[1]]
+    return {frozenset(group) for group in groups}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clusters_join_by_the_mean_distance_between_their_members(seed: int):
+    x, names = blocks(rows=60, seed=seed, own=1.5)
+    for count in range(2, 12):
+        clusters = feature_clusters(x, names, clusters=count)
+        expected = joined_by_hand(clusters.correlation, count)
+        assert as_sets(clusters) == {frozenset(names[k] for k in group) for group in expected}
 
 
 def test_the_order_of_columns_changes_nothing_even_where_distances_tie():
