@@ -27,7 +27,7 @@ from models.settings import MlSettings
 from streams.errors import ConfigError
 from streams.source_settings import SourceSettings
 from streams.strict import decode_strict
-from trainers.research.optimiser_settings import OptimiseSettings
+from trainers.optimiser.optimiser_settings import OptimiseSettings
 from trainers.settings import TrainSettings
 
 BUNDLED = Path(__file__).resolve().parent.parent / "configs"

@@ -12,7 +12,7 @@ from engine.settings import EXTERNAL, LabelSettings, StrategySettings
 from streams.errors import ConfigError
 from streams.strict import decode_strict
 from trainers.extraction.feature_extractor import bundled_instruments
-from trainers.research.winners import Winner, read_winners
+from trainers.sweeps.winners import Winner, read_winners
 
 ORIGIN = "command line"
 EVERY_SYMBOL = "*"

@@ -5,8 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.tables import plain_table
+from trainers.optimiser.optimiser_report import HoldoutFigures, OptimiserReport, SpanFigures
 from trainers.reports.words import number, share
-from trainers.research.optimiser_report import HoldoutFigures, OptimiserReport, SpanFigures
 from trainers.statistics.performance import Performance
 
 _BAR_WIDTH = 24

@@ -23,12 +23,12 @@ from streams.clock import Clock
 from streams.errors import ConfigError
 from streams.strict import nearest
 from trainers.database.location import unlocked
-from trainers.research import optimiser
+from trainers.optimiser import optimiser
+from trainers.optimiser.optimiser import OptimiserRun, optimise
+from trainers.optimiser.optimiser_report import OptimiserReport
 from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
-from trainers.research.optimiser import OptimiserRun, optimise
-from trainers.research.optimiser_report import OptimiserReport
-from trainers.research.sweep_workers import default_workers
+from trainers.sweeps.sweep_workers import default_workers
 
 STORAGE_FILE = "studies.db"
 NAMES_MAX = 1_000

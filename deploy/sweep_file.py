@@ -16,7 +16,7 @@ from streams.errors import ConfigError
 from streams.strict import decode_strict
 from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
-from trainers.research.sweep_plan import SweepPlan, SweepWork, work_of
+from trainers.sweeps.sweep_plan import SweepPlan, SweepWork, work_of
 
 EVERY_STRATEGY = "all"
 FILE_BYTES_MAX = 1_000_000

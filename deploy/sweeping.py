@@ -12,13 +12,13 @@ from deploy.sweep_file import SweepFile, work_of_file
 from deploy.training import DISTRIBUTION
 from deploy.winners_table import honest_line, verdict_of, winners_table
 from streams.clock import SystemClock
-from trainers.research.research_store import ResearchStore
-from trainers.research.sweep import Swept, runs_in, sweep
-from trainers.research.sweep_plan import SweepWork
-from trainers.research.sweep_skill import trials_of
-from trainers.research.sweep_workers import default_workers
 from trainers.research.trial_ledger import TrialLedger
-from trainers.research.winners import Choice, Winner, choose_winners
+from trainers.sweeps.research_store import ResearchStore
+from trainers.sweeps.sweep import Swept, runs_in, sweep
+from trainers.sweeps.sweep_plan import SweepWork
+from trainers.sweeps.sweep_skill import trials_of
+from trainers.sweeps.sweep_workers import default_workers
+from trainers.sweeps.winners import Choice, Winner, choose_winners
 
 BEST_SHOWN = 10
 POOLED_SHOWN = 5

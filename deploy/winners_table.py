@@ -8,9 +8,9 @@ from rich.text import Text
 
 from deploy.tables import plain_table
 from engine.strategy import load_strategy
-from trainers.research.sweep_run import POOLED
-from trainers.research.winners import Winner
 from trainers.statistics.sharpe import CONFIDENCE
+from trainers.sweeps.sweep_run import POOLED
+from trainers.sweeps.winners import Winner
 
 SIGNIFICANT, NO_SKILL = "significant", "no skill"
 

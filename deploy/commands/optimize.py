@@ -10,7 +10,7 @@ from deploy.options import ConfigOption, JsonOption, LedgerOption, SetOption, le
 from deploy.output import Output
 from streams.clock import SystemClock
 from streams.errors import ConfigError
-from trainers.research.optimiser_settings import TRIALS_QUICK
+from trainers.optimiser.optimiser_settings import TRIALS_QUICK
 
 DEFAULT_OUTPUT = Path("optimised")
 

@@ -44,10 +44,10 @@ def winners(
     """
     from deploy.winners_table import honest_line, winners_table
     from streams.errors import DataError
-    from trainers.research.research_store import ResearchStore
-    from trainers.research.sweep_skill import trials_of
     from trainers.research.trial_ledger import TrialLedger
-    from trainers.research.winners import Choice, choose_winners, write_winners
+    from trainers.sweeps.research_store import ResearchStore
+    from trainers.sweeps.sweep_skill import trials_of
+    from trainers.sweeps.winners import Choice, choose_winners, write_winners
 
     output = Output(as_json=as_json)
     choice = Choice(top_n, objective, min_trades, per, pooled)

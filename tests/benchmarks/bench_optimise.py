@@ -19,10 +19,10 @@ from engine.instrument_book import InstrumentBook
 from engine.settings import StrategySettings
 from streams.source_settings import SourceSettings
 from tests.house import ROOT
+from trainers.optimiser.optimiser import OptimiserRun, optimise
+from trainers.optimiser.optimiser_settings import OptimiseSettings
 from trainers.research.histories import read_history
 from trainers.research.instruments import read_instruments
-from trainers.research.optimiser import OptimiserRun, optimise
-from trainers.research.optimiser_settings import OptimiseSettings
 
 HISTORY = ROOT.parent / "shared/data/bench/us_equity_daily_200.parquet"
 ABSENT = f"the history is not there: {HISTORY.name} belongs into ../shared/data/bench"

@@ -16,7 +16,7 @@ from deploy.cli import NEGATIVE, USAGE, execute
 from deploy.config import load_run, run_of
 from deploy.optimising import load_optimisation, optimised_tree, write
 from engine.backtests.portfolio_settings import PortfolioSettings
-from trainers.research.optimiser_report import OptimiserReport
+from trainers.optimiser.optimiser_report import OptimiserReport
 
 CONFIG = "configs/optimize_breakout.yaml"
 ENDS_WITHIN_S = 60.0

@@ -8,7 +8,7 @@ import pytest
 from deploy.cli import execute
 from deploy.sweep_file import load_sweep
 from streams.errors import ConfigError
-from trainers.research.winners import read_winners
+from trainers.sweeps.winners import read_winners
 
 QUICK = ("--strategy", "rsi2_mean_reversion", "--workers", "1", "--param", "entry=5,15")
 
@@ -123,7 +123,7 @@ def test_a_store_that_is_missing_or_empty_is_told_in_words(db, tmp_path, capsys)
     target = ("--output", str(tmp_path / "winners.json"))
     assert execute(["winners", "--db", db, *target]) == 2
     assert "there is no research store" in capsys.readouterr().err
-    from trainers.research.research_store import ResearchStore
+    from trainers.sweeps.research_store import ResearchStore
 
     ResearchStore(db).close()
     assert execute(["winners", "--db", db, *target]) == 2

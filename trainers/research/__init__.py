@@ -1,1 +1,1 @@
-"""Research on strategies: histories, sweeps, the optimiser, and the ledger of their trials."""
+"""Research on strategies: histories, instruments, backtests, and the ledger of all trials."""

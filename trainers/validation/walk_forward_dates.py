@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from streams.errors import ConfigError, DataError
-from trainers.research.study_spans import Span
+from trainers.optimiser.study_spans import Span
 from trainers.splits import Split, closed_before
 from trainers.validation.label_spans import label_spans
 from trainers.validation.purge import checked_embargo
