@@ -36,11 +36,6 @@ class Opened(NamedTuple):
     before: int
     for_others: int
 
-    @property
-    def was_sealed(self) -> bool:
-        """Whether nobody has chosen anything by these days."""
-        return self.for_others == 0
-
 
 class Agreement(NamedTuple):
     """Whether the holdout agrees with the validation, and why in words."""
