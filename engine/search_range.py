@@ -1,7 +1,8 @@
 """Where a parameter of a strategy is worth searching, read from its `Params`.
 
 A Literal is a choice; a number whose `msgspec.Meta` carries `extra={"search": (low, high)}` is a
-range, both ends included. What has neither is not searched.
+range, both ends included; with `"log": True` beside it, it is searched by its logarithm. What has
+neither is not searched.
 
 >>> from typing import Annotated, Literal
 >>> class Params(msgspec.Struct):
@@ -9,7 +10,7 @@ range, both ends included. What has neither is not searched.
 ...     exit_ma: Literal[20, 50] = 20
 ...     max_hold_bars: int = 0
 >>> search_ranges(Params)["period"]
-SearchRange(name='period', kind='int', low=5, high=40, choices=())
+SearchRange(name='period', kind='int', low=5, high=40, choices=(), log=False)
 >>> search_ranges(Params)["exit_ma"].choices
 (20, 50)
 """
@@ -24,7 +25,8 @@ class SearchRange(NamedTuple):
     """The values of one parameter that a search may try.
 
     `low` and `high` bound an `int` or a `float`, both included; `choices` are those of a
-    `choice`, whose bounds are 0. Values are in the parameter's own unit.
+    `choice`, whose bounds are 0. Values are in the parameter's own unit. `log`: a search should
+    step by ratios, not by differences.
     """
 
     name: str
@@ -32,6 +34,7 @@ class SearchRange(NamedTuple):
     low: float
     high: float
     choices: tuple[Any, ...] = ()
+    log: bool = False
 
 
 def search_ranges(params_type: type[msgspec.Struct]) -> dict[str, SearchRange]:
@@ -53,6 +56,7 @@ def _range_of(name: str, type_: Any) -> SearchRange | None:
     if "search" not in extra:
         return None
     low, high = extra["search"]
+    log = bool(extra.get("log", False))
     if isinstance(type_, inspect.IntType):
-        return SearchRange(name, "int", int(low), int(high))
-    return SearchRange(name, "float", float(low), float(high))
+        return SearchRange(name, "int", int(low), int(high), log=log)
+    return SearchRange(name, "float", float(low), float(high), log=log)

@@ -1,10 +1,16 @@
 """What a learner is: one file under `trainers/learners/`, its filename its config name.
 
-A learner file holds one function:
+A learner file holds its hyperparameters and one function:
 
-    fit(x: float32[n, k], y: int8[n], weights: float64[n], *, seed: int, threads: int) -> Fitted
+    class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
-It is given complete rows of both classes, sees nothing else, and is deterministic: the same
+    fit(x: float32[n, k], y: int8[n], weights: float64[n], *, seed, threads, params) -> Fitted
+
+Every hyperparameter has a default, which is the untuned model, and is one that holds at any
+number of rows: a factor on a rule that grows with n rather than a count. Those that a search may
+try say so, as a strategy's do (`engine.search_range`).
+
+`fit` is given complete rows of both classes, sees nothing else, and is deterministic: the same
 arguments give the same model, bit for bit. What it returns names the library's own arithmetic
 (`margin`) and the same arithmetic as an ONNX node (`add_margin`); the exporter proves that the
 two agree. Calibration is not the learner's business: a margin needs only to rise with the
@@ -13,14 +19,16 @@ probability.
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.errors import ConfigError
-from streams.strict import nearest
+from streams.strict import decode_strict, nearest
 from trainers import learners
 from trainers.graph import Graph
 
@@ -49,6 +57,8 @@ class Fitted(Protocol):
 class Learner(Protocol):
     """A learner's module."""
 
+    Params: type[msgspec.Struct]
+
     def fit(
         self,
         x: NDArray[np.float32],
@@ -57,8 +67,9 @@ class Learner(Protocol):
         *,
         seed: int,
         threads: int,
+        params: Any = ...,
     ) -> Fitted:
-        """Fit the learner to weighted samples."""
+        """Fit the learner to weighted samples; `params` are its `Params`."""
         ...
 
 
@@ -78,3 +89,11 @@ def load_learner(name: str) -> Learner:
     """Return the learner called `name`; raises ConfigError as above."""
     check_learner(name)
     return cast(Learner, importlib.import_module(f"{learners.__name__}.{name}"))
+
+
+def decode_params(name: str, given: Mapping[str, Any], origin: str) -> msgspec.Struct:
+    """Return a learner's hyperparameters, the defaults where `given` has none.
+
+    Raises ConfigError that begins with `origin` for an unknown key or a value out of range.
+    """
+    return decode_strict(dict(given), load_learner(name).Params, origin)

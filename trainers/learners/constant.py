@@ -3,10 +3,18 @@
 It is a candidate in every selection. Where it is not beaten, no model is deployed.
 """
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.graph import Graph
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """There is nothing to set."""
+
+
+DEFAULT = Params()
 
 
 class Constant:
@@ -33,6 +41,7 @@ def fit(
     *,
     seed: int,
     threads: int,
+    params: Params = DEFAULT,
 ) -> Constant:
     """Return the null model, whatever the samples are."""
     return Constant()

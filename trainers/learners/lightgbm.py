@@ -11,8 +11,10 @@ And LightGBM reads everything within ±1e-35 as zero, which moves the edges that
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 import lightgbm
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from onnxmltools.convert.common.data_types import FloatTensorType
@@ -21,18 +23,36 @@ from onnxmltools.convert.lightgbm.convert import convert
 from streams.errors import ModelError
 from trainers.graph import INPUT_NAME, OPSET, Graph
 
-LEARNING_RATE = 0.03
-LEAVES = 7
 TREES_FEW, TREES_MANY = 150, 500
 ROWS_FEW, ROWS_MANY = 2_000, 10_000
 MIN_CHILD = 40
 MIN_CHILD_FLOOR = 10
-COLUMN_SHARE = 0.5
-ROW_SHARE = 0.7
-LAMBDA_L2 = 10.0
 ZERO_WITHIN = np.float32(1e-35)
 
 _TREE_NODE = "TreeEnsembleRegressor"
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`trees_factor` and `min_child_factor` multiply what `trees` and `min_child` give."""
+
+    learning_rate: Annotated[
+        float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.015, 0.06), "log": True})
+    ] = 0.03
+    leaves: Annotated[int, msgspec.Meta(ge=2, le=1024, extra={"search": (3, 15), "log": True})] = 7
+    trees_factor: Annotated[
+        float, msgspec.Meta(gt=0.0, le=20.0, extra={"search": (0.4, 1.5), "log": True})
+    ] = 1.0
+    min_child_factor: Annotated[
+        float, msgspec.Meta(gt=0.0, le=100.0, extra={"search": (0.4, 4.0), "log": True})
+    ] = 1.0
+    column_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.2, 1.0)})] = 0.5
+    row_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.5, 0.95)})] = 0.7
+    lambda_l2: Annotated[
+        float, msgspec.Meta(ge=0.0, le=1e6, extra={"search": (1.0, 100.0), "log": True})
+    ] = 10.0
+
+
+DEFAULT = Params()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +94,19 @@ def fit(
     *,
     seed: int,
     threads: int,
+    params: Params = DEFAULT,
 ) -> Trees:
-    """Fit the default model to x[n, k]."""
+    """Fit boosted trees to x[n, k]."""
     rows = x.shape[0]
-    params = {
+    settings = {
         "objective": "binary",
-        "learning_rate": LEARNING_RATE,
-        "num_leaves": LEAVES,
-        "min_data_in_leaf": min_child(rows),
-        "feature_fraction": COLUMN_SHARE,
-        "bagging_fraction": ROW_SHARE,
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.leaves,
+        "min_data_in_leaf": max(1, round(params.min_child_factor * min_child(rows))),
+        "feature_fraction": params.column_share,
+        "bagging_fraction": params.row_share,
         "bagging_freq": 1,
-        "lambda_l2": LAMBDA_L2,
+        "lambda_l2": params.lambda_l2,
         "use_missing": False,
         "seed": seed,
         "num_threads": threads,
@@ -94,7 +115,8 @@ def fit(
         "verbosity": -1,
     }
     data = lightgbm.Dataset(x, label=y, weight=weights, free_raw_data=True)
-    return Trees(lightgbm.train(params, data, num_boost_round=trees(rows)))
+    rounds = max(1, round(params.trees_factor * trees(rows)))
+    return Trees(lightgbm.train(settings, data, num_boost_round=rounds))
 
 
 def trees(rows: int) -> int:

@@ -6,19 +6,32 @@ Source: scikit-learn's LogisticRegression (lbfgs, L2).
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from trainers.graph import Graph
 
-INVERSE_RIDGE = 0.02
 CLIP_SIGMA = 6.0
 ITERATIONS_MAX = 500
 TOLERANCE = 1e-6
 SCALE_MIN = 1e-30
 """A column that moves by less is still: its inverse would leave float32."""
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`inverse_ridge` is scikit-learn's C."""
+
+    inverse_ridge: Annotated[
+        float,
+        msgspec.Meta(gt=0.0, le=1e3, extra={"search": (0.0005, 0.5), "log": True}),
+    ] = 0.02
+
+
+DEFAULT = Params()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ def fit(
     *,
     seed: int,
     threads: int,
+    params: Params = DEFAULT,
 ) -> Logistic:
     """Fit on rows x[n, k]; the ridge grows with k over n through sklearn's C · n."""
     wide = x.astype(np.float64)
@@ -76,7 +90,7 @@ def fit(
         np.zeros(x.shape[1], dtype=np.float32),
         0.0,
     )
-    model = LogisticRegression(C=INVERSE_RIDGE, max_iter=ITERATIONS_MAX, tol=TOLERANCE)
+    model = LogisticRegression(C=params.inverse_ridge, max_iter=ITERATIONS_MAX, tol=TOLERANCE)
     model.fit(blank.standardise(x).astype(np.float64), y, sample_weight=weights)
     return Logistic(
         blank.center,

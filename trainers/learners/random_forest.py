@@ -17,8 +17,9 @@ splits are those of the Gini impurity.
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
@@ -27,12 +28,27 @@ from sklearn.ensemble import RandomForestRegressor
 from trainers.graph import Graph
 
 TREES = 256
-DRAWS_SHARE = 0.5
 LEAF_ROWS_MIN = 5
 SHARE_STEP = 2.0**-17
 MIDDLE_SHARE = 0.5
 
 _NO_CHILD = -1
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`leaf_factor` multiplies what `leaf_rows` gives; `columns` are tried at each split; each
+    tree is grown on `draws_share` times as many draws as rows.
+    """
+
+    leaf_factor: Annotated[
+        float, msgspec.Meta(gt=0.0, le=100.0, extra={"search": (0.25, 2.0), "log": True})
+    ] = 1.0
+    columns: Literal["sqrt", "third"] = "sqrt"
+    draws_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.3, 0.8)})] = 0.5
+
+
+DEFAULT = Params()
+_COLUMNS: dict[str, str | float] = {"sqrt": "sqrt", "third": 1.0 / 3.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +93,15 @@ def fit(
     *,
     seed: int,
     threads: int,
+    params: Params = DEFAULT,
 ) -> Forest:
     """Grow the forest on x[n, k]. Each tree has a seed of its own, whichever thread grows it."""
     rows = x.shape[0]
     forest = RandomForestRegressor(
         TREES,
-        max_features="sqrt",
-        min_samples_leaf=leaf_rows(rows),
-        max_samples=max(1, round(DRAWS_SHARE * rows)),
+        max_features=_COLUMNS[params.columns],
+        min_samples_leaf=max(1, round(params.leaf_factor * leaf_rows(rows))),
+        max_samples=max(1, round(params.draws_share * rows)),
         random_state=seed,
         n_jobs=threads,
     )

@@ -131,5 +131,5 @@ def _distribution(one: SearchRange) -> BaseDistribution:
     if one.kind == "choice":
         return CategoricalDistribution(one.choices)
     if one.kind == "int":
-        return IntDistribution(int(one.low), int(one.high))
-    return FloatDistribution(one.low, one.high)
+        return IntDistribution(int(one.low), int(one.high), log=one.log)
+    return FloatDistribution(one.low, one.high, log=one.log)
