@@ -43,7 +43,7 @@ def clustered_mean(values: Floats, clusters: NDArray[np.int64]) -> Estimate:
     if values.size == 0:
         return Estimate(0.0, float("inf"), 0)
     mean = float(values.mean())
-    return _clustered(mean, (values - mean) / values.size, clusters)
+    return clustered(mean, (values - mean) / values.size, clusters)
 
 
 def auc(y: NDArray[np.int8], score: Floats) -> float:
@@ -71,7 +71,7 @@ def auc_difference(
         for label in (0, 1):
             rows = y == label
             influence[rows] += sign * (placed[rows] - area) / rows.sum()
-    return _clustered(value, influence, clusters)
+    return clustered(value, influence, clusters)
 
 
 def _placements(y: NDArray[np.int8], score: Floats) -> Floats:
@@ -92,7 +92,11 @@ def _share_below(ordered: Floats, values: Floats) -> Floats:
     return share
 
 
-def _clustered(value: float, influence: Floats, clusters: NDArray[np.int64]) -> Estimate:
+def clustered(value: float, influence: Floats, clusters: NDArray[np.int64]) -> Estimate:
+    """Return `value` with the error that clustered `influence` makes of it, both [n].
+
+    The influence of a sample is by how much it moves the value.
+    """
     names, member_of = np.unique(clusters, return_inverse=True)
     count = int(names.size)
     if count < 2:
