@@ -1,0 +1,1 @@
+"""What a frozen model is worth on samples that it never saw, and what that is worth."""
