@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.input_guard import GuardedRow, InputGuard, fit_input_guard
-from trainers.calibration import Calibration, base_rate, fit_platt
+from trainers.calibrators.calibrator import Calibration, base_rate
+from trainers.calibrators.platt import fit_platt
 from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import DAY_NS, Dataset
 from trainers.learner import Fitted, load_learner

@@ -5,7 +5,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from streams.errors import ModelError
-from trainers.calibration import Calibration
+from trainers.calibrators.calibrator import Calibration
 from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
 from trainers.learner import Fitted
 
@@ -20,9 +20,7 @@ def export(fitted: Fitted, calibration: Calibration, width: int) -> bytes:
     """
     graph = Graph(width)
     margin = fitted.add_margin(graph, INPUT_NAME)
-    scaled = graph.node("Mul", margin, graph.constant(np.array([calibration.slope])))
-    logit = graph.node("Add", scaled, graph.constant(np.array([calibration.intercept])))
-    graph.node("Sigmoid", logit, output=OUTPUT_NAME)
+    calibration.add_probability(graph, margin)
     return graph.build()
 
 

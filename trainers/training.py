@@ -248,7 +248,7 @@ def _write(
         golden_outputs=run_rows(onnx, golden).astype("<f8").tobytes(),
         native_max_difference=difference,
         validation=figures,
-        calibration={name: float(v) for name, v in chosen.calibration._asdict().items()},
+        calibration=chosen.calibration.figures(),
         input_guard=chosen.guard,
     )
     return encode_card(card), onnx

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainers.calibration import sigmoid
+from trainers.calibrators.calibrator import sigmoid
 from trainers.gate import (
     NOT_BETTER_THAN_CHAMPION,
     NOT_BETTER_THAN_NULL,

@@ -5,7 +5,7 @@ import pytest
 
 from streams.errors import ConfigError, ModelError
 from tests.trainers.samples import layer_a_dataset
-from trainers.calibration import Calibration, fit_platt
+from trainers.calibrators.platt import Platt, fit_platt
 from trainers.learner import learner_names, load_learner
 from trainers.learners.lightgbm import float32_edge
 from trainers.metrics import auc
@@ -15,7 +15,7 @@ ROWS = 600
 DATA = layer_a_dataset(ROWS + 1_000, seed=11)
 TRAIN, TEST = DATA.take(np.arange(ROWS)), DATA.take(np.arange(ROWS, ROWS + 1_000))
 WEIGHTS = np.random.default_rng(3).uniform(0.5, 1.5, ROWS)
-TAIL = Calibration(0.9, -0.1, ROWS)
+TAIL = Platt(0.9, -0.1, ROWS)
 
 
 def fit(name: str, seed: int = 7):
@@ -104,6 +104,6 @@ def test_the_null_model_says_the_base_rate():
 
 def test_a_graph_that_differs_is_not_let_out():
     fitted = fit("logistic")
-    other = export(fitted, Calibration(0.9, -0.1001, ROWS), 40)
+    other = export(fitted, Platt(0.9, -0.1001, ROWS), 40)
     with pytest.raises(ModelError, match="must agree with the learner"):
         prove(other, fitted, TAIL, TEST.x[:5])

@@ -7,7 +7,7 @@ import pytest
 from streams import layer_a
 from streams.errors import ModelError
 from tests.trainers.samples import layer_a_dataset
-from trainers.calibration import Calibration, fit_platt
+from trainers.calibrators.platt import Platt, fit_platt
 from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
 from trainers.learner import load_learner
 from trainers.learners import random_forest
@@ -77,7 +77,7 @@ def test_a_row_is_answered_alike_alone_and_in_a_batch():
 
 
 def test_thresholds_rounded_to_nearest_are_caught_by_the_proof(monkeypatch):
-    tail = Calibration(20.0, 0.0, ROWS)
+    tail = Platt(20.0, 0.0, ROWS)
     down = random_forest.float32_edges
     monkeypatch.setattr(random_forest, "float32_edges", lambda t: t.astype(np.float32))
     nearest = export(FITTED, tail, TEST.x.shape[1])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from trainers.calibration import fit_platt, sigmoid
+from trainers.calibrators.calibrator import sigmoid
+from trainers.calibrators.platt import fit_platt
 
 
 def draw(slope: float, intercept: float, count: int = 20_000):
