@@ -32,10 +32,11 @@ class Graph:
         self._constants.append(numpy_helper.from_array(value.astype(np.float32), name))
         return name
 
-    def node(self, op_type: str, *inputs: str, output: str = "") -> str:
+    def node(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Add a node of the standard domain with one output and return the output's name."""
         name = output or f"value_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op_type, inputs, [name], name=f"{op_type}_{name}"))
+        label = f"{op_type}_{name}"
+        self._nodes.append(helper.make_node(op_type, inputs, [name], name=label, **attributes))
         return name
 
     def adopt(self, node: onnx.NodeProto, *inputs: str) -> str:
