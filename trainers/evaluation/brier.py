@@ -5,8 +5,13 @@ Over the bins of the reliability: score = reliability - resolution + uncertainty
 """
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from trainers.evaluation.figure import Figure
+from trainers.evaluation.figure import NO_OUTCOMES, Figure, mean_figure, unknown
+from trainers.evaluation.reliability import equal_bins
+
+Floats = NDArray[np.float64]
 
 
 class Brier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,3 +29,27 @@ class Brier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resolution: float | None
     uncertainty: float | None
     within_bins: float | None
+
+
+def brier(y: NDArray[np.int8], probability: Floats, null: Floats, days: NDArray[np.int64]) -> Brier:
+    """Return the score of `probability` beside that of `null`, float64[n] each."""
+    if not y.size:
+        return Brier(None, None, unknown(NO_OUTCOMES), None, None, None, None)
+    own, constant = (probability - y) ** 2, (null - y) ** 2
+    bin_of = equal_bins(probability)
+    counts = np.bincount(bin_of)
+    foretold = np.bincount(bin_of, weights=probability) / counts
+    came_true = np.bincount(bin_of, weights=y) / counts
+    rate, score = float(y.mean()), float(own.mean())
+    missed = float(counts @ (foretold - came_true) ** 2) / y.size
+    resolved = float(counts @ (came_true - rate) ** 2) / y.size
+    uncertainty = rate * (1.0 - rate)
+    return Brier(
+        score=score,
+        null=float(constant.mean()),
+        gain=mean_figure(constant - own, days),
+        reliability=missed,
+        resolution=resolved,
+        uncertainty=uncertainty,
+        within_bins=score - missed + resolved - uncertainty,
+    )
