@@ -28,6 +28,7 @@ from streams.errors import ConfigError
 from streams.source_settings import SourceSettings
 from streams.strict import decode_strict
 from trainers.optimiser.optimiser_settings import OptimiseSettings
+from trainers.pipeline.pipeline_settings import PipelineSettings
 from trainers.settings import TrainSettings
 
 BUNDLED = Path(__file__).resolve().parent.parent / "configs"
@@ -99,6 +100,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     optimize: OptimiseSettings
     drift: DriftSettings
     train: TrainSettings
+    pipeline: PipelineSettings
     ml_data_collection: CollectionSettings
     encoding: Literal["json", "msgpack"]
     trusted_keys: tuple[str, ...]
@@ -119,6 +121,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     instruments: str = ""
     drift: DriftSettings = DriftSettings()
     train: TrainSettings = TrainSettings()
+    pipeline: PipelineSettings = PipelineSettings()
     ml_data_collection: CollectionSettings = CollectionSettings()
     encoding: Literal["json", "msgpack"] = "json"
     trusted_keys: tuple[str, ...] = ()
@@ -188,6 +191,7 @@ def run_of(tree: dict[str, Any], origin: str) -> RunSettings:
         optimize=file.optimize,
         drift=file.drift,
         train=file.train,
+        pipeline=file.pipeline,
         ml_data_collection=file.ml_data_collection,
         encoding=file.encoding,
         trusted_keys=file.trusted_keys,
@@ -206,7 +210,7 @@ def check_run(settings: RunSettings) -> None:
         if strategy.rule_name != EXTERNAL:
             path = f"strategies.{strategy.name}.params"
             load_strategy(strategy.rule_name).decode_params(strategy.params, path)
-    for learner in settings.train.learners:
+    for learner in (*settings.train.learners, *settings.pipeline.learners):
         check_learner(learner)
 
 

@@ -34,7 +34,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     gate's figures, `calibration` the calibrator's. `golden_inputs` is float32 (rows, features) and
     `golden_outputs` float64 (rows,), little-endian: the probabilities that the ONNX graph gave when
     it was exported. `native_max_difference` is the greatest distance between the learner's own
-    probability and the graph's.
+    probability and the graph's. `holdout_opened_ts`, UTC nanoseconds of the clock: when the sealed
+    days that judged it were first opened for it; 0 where none were sealed.
     """
 
     strategy: Name
@@ -57,6 +58,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     input_guard: InputGuard | None = None
     format: int = 1
     labels_to_ts: int = 0
+    holdout_opened_ts: int = 0
 
     def golden_rows(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return the golden inputs, float32 (rows, features), and outputs, float64 (rows,).

@@ -9,26 +9,23 @@ The model that is deployed is the one that was judged. The same samples and sett
 same bytes.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import ModelCard, digest_of_card, encode_card, version_of
-from models.vector import digest_of
+from models.card import digest_of_card, version_of
 from streams.events import Retrain
 from trainers.challenger import Challenger, fit_challenger
 from trainers.dataset import Dataset
 from trainers.gate import Verdict, Window, judge
 from trainers.learner import NULL
 from trainers.metrics import auc, log_losses
-from trainers.onnx_export import export, prove, run_rows
+from trainers.model_writing import write_model
 from trainers.settings import TrainSettings
 from trainers.window import Division, divide
 
-GOLDEN_ROWS = 16
 RECENT_SAMPLES_MIN = 100
 COMMON_ROWS_MIN = 50
 DRIFT_REASON = "drift"
@@ -113,7 +110,14 @@ def train_candidate(
     figures |= _training_figures(chosen, settings)
     figures |= {name: f for name, f in verdict.figures.items() if np.isfinite(f)}
     verdict = verdict._replace(figures=figures)
-    card, onnx = _write(chosen, request, settings, figures, code_version)
+    card, onnx = write_model(
+        chosen,
+        strategy=request.strategy,
+        symbol=request.symbol,
+        seed=settings.seed,
+        figures=figures,
+        code_version=code_version,
+    )
     return Candidate(verdict, card, onnx, chosen.learner)
 
 
@@ -214,41 +218,3 @@ def _training_figures(chosen: Challenger, settings: TrainSettings) -> dict[str, 
         "out_of_fold_auc": auc(y, p),
         "out_of_fold_log_loss": float(log_losses(y, p).mean()),
     }
-
-
-def _write(
-    chosen: Challenger,
-    request: Retrain,
-    settings: TrainSettings,
-    figures: dict[str, float],
-    code_version: str,
-) -> tuple[bytes, bytes]:
-    """Export the model, prove it, and return the card's bytes and the graph's."""
-    training = chosen.training
-    places = np.unique(np.linspace(0, len(chosen.whole) - 1, GOLDEN_ROWS).astype(np.int64))
-    golden = np.ascontiguousarray(chosen.whole[places])
-    onnx = export(chosen.fitted, chosen.calibration, chosen.columns.size)
-    difference = prove(onnx, chosen.fitted, chosen.calibration, golden)
-    names = tuple(training.names[column] for column in chosen.columns)
-    card = ModelCard(
-        strategy=request.strategy,
-        symbol=request.symbol,
-        learner=chosen.learner,
-        features=names,
-        features_digest=digest_of(names),
-        onnx_sha256=hashlib.sha256(onnx).hexdigest(),
-        training_from_ts=int(training.ts[0]),
-        training_to_ts=int(training.ts[-1]),
-        labels_to_ts=int(training.exit_ts.max()),
-        samples=len(training),
-        data_digest=training.digest(),
-        code_version=code_version,
-        seed=settings.seed,
-        golden_inputs=golden.astype("<f4").tobytes(),
-        golden_outputs=run_rows(onnx, golden).astype("<f8").tobytes(),
-        native_max_difference=difference,
-        validation=figures,
-        calibration=chosen.calibration.figures(),
-        input_guard=chosen.guard,
-    )
-    return encode_card(card), onnx

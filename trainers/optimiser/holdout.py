@@ -31,10 +31,14 @@ _openings = Table(
 
 
 class Opened(NamedTuple):
-    """How often the days were opened before: at all, and for other configurations."""
+    """How often the days were opened before: at all, and for other configurations.
+
+    `first_ts`: when they were first opened for this one.
+    """
 
     before: int
     for_others: int
+    first_ts: int
 
 
 class Agreement(NamedTuple):
@@ -60,14 +64,14 @@ def open_holdout(
     count that were of the same strategy and symbols and share a day, in any study.
     """
     migrate(engine, _SCHEMA, (_create_openings,))
-    query = select(_openings.c.params).where(
+    query = select(_openings.c.params, _openings.c.opened_ts).where(
         _openings.c.symbols_digest == symbols_digest,
         _openings.c.scope == strategy,
         _openings.c.first_day <= span.last_day,
         _openings.c.last_day >= span.first_day,
     )
     with writing(engine) as connection:
-        earlier = connection.execute(query).scalars().all()
+        earlier = connection.execute(query).all()
         connection.execute(
             _openings.insert(),
             {
@@ -80,7 +84,8 @@ def open_holdout(
                 "opened_ts": opened_ts,
             },
         )
-    return Opened(len(earlier), sum(one != params for one in earlier))
+    own = [one.opened_ts for one in earlier if one.params == params]
+    return Opened(len(earlier), len(earlier) - len(own), min(own, default=opened_ts))
 
 
 def agreement(validation: Performance | None, holdout: Performance | None) -> Agreement:

@@ -8,7 +8,7 @@ and the holdout is tested once, at the end. A day is UTC, and its close at midni
 """
 
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -18,7 +18,9 @@ from trainers.optimiser.study_spans import Span
 from trainers.splits import Split, closed_before
 from trainers.validation.label_spans import label_spans
 from trainers.validation.purge import checked_embargo
-from trainers.validation.walk_forward import WalkForward
+
+if TYPE_CHECKING:
+    from trainers.validation.walk_forward import WalkForward
 
 DAY_OF_MONTH_MAX = 28
 """Every month has it: blocks of months begin on the same day of each."""
@@ -75,8 +77,11 @@ class WalkForwardDates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def splitter(
         self, *, embargo_ns: int = 0, start_ts: Any = None, end_ts: Any = None
-    ) -> WalkForward:
+    ) -> "WalkForward":
         """Return the splitter of the days before the holdout."""
+        # Every role reads a run file, in which these dates stand: none of them loads scikit-learn.
+        from trainers.validation.walk_forward import WalkForward
+
         return WalkForward(
             edges=self.edges,
             train_blocks=self.train_blocks,

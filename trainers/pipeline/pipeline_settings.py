@@ -1,0 +1,59 @@
+"""How the pipeline trains: which days, which learners, and what is tried."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from trainers.settings import SAMPLES_MIN, Count, GateSettings, NotNegative
+from trainers.validation.walk_forward_dates import WalkForwardDates
+
+BOOSTERS = ("lightgbm", "xgboost", "catboost")
+BY_DATES_SAMPLES_MIN = 500
+"""Fewer than these before the holdout are too few to leave any out for the calendar's sake."""
+
+
+class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `pipeline` key of a run file.
+
+    `spans`: `dates` walks forward and holds out by the calendar of `dates` (2016 to 2020, and 2021
+    to 2024); `share` walks in `folds` parts of equal size and holds the newest `holdout_share` of
+    the samples out; `auto` takes the dates where both of their spans have enough samples.
+    `train_folds` makes a walk by share rolling: so many parts train; 0: all before, anchored.
+
+    `learners` take part, with their defaults; those of `tuned` are searched first, in `trials`
+    trials each. Without `ensemble` there is one model of the first of `learners`, beside the
+    logistic one. Features that say the same are put into `clusters` clusters, of which one
+    each is used; 0: all are used. `cpcv_groups` of time, of which `cpcv_test_groups` are tested at
+    once, make the paths of combinatorial purged cross-validation; 0: none.
+
+    `half_life_days` lets samples fade with age; 0: they do not. `threshold`: the probability from
+    which a signal is worth taking, searched (`utility`) or where a trade of mean win and loss
+    breaks even.
+    """
+
+    spans: Literal["auto", "dates", "share"] = "auto"
+    dates: WalkForwardDates = WalkForwardDates()
+    holdout_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.3
+    folds: Annotated[int, msgspec.Meta(ge=2, le=20)] = 5
+    train_folds: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
+    embargo_days: NotNegative = 0.0
+    learners: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
+        *BOOSTERS,
+        "logistic",
+        "random_forest",
+    )
+    tuned: tuple[str, ...] = (*BOOSTERS, "logistic")
+    trials: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+    ensemble: bool = True
+    legacy_forest: bool = False
+    clusters: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 30
+    calibration: Literal["auto", "platt", "beta", "isotonic"] = "auto"
+    threshold: Literal["break_even", "utility"] = "break_even"
+    half_life_days: NotNegative = 0.0
+    cpcv_groups: Annotated[int, msgspec.Meta(ge=0, le=20)] = 6
+    cpcv_test_groups: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
+    min_samples: Annotated[int, msgspec.Meta(ge=SAMPLES_MIN)] = SAMPLES_MIN
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 7
+    threads: Count = 1
+    workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    gate: GateSettings = GateSettings()

@@ -1,0 +1,116 @@
+"""Which samples are searched, fold by fold, and which stay sealed until the end."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.errors import DataError
+from trainers.dataset import DAY_NS, Dataset
+from trainers.pipeline.pipeline_settings import BY_DATES_SAMPLES_MIN, PipelineSettings
+from trainers.splits import Split, closed_before
+from trainers.validation.walk_forward import WalkForward
+
+SPAN_SAMPLES_MIN = 10
+"""A research span or a holdout of fewer says nothing at all."""
+
+
+@dataclass(frozen=True)
+class ResearchSpans:
+    """`research` and `holdout`, in time order; no label of the first touches the second.
+
+    `splits` are of the rows of `research`. `by` is `dates` or `share`. `purged`: how many samples
+    before the holdout are in neither, for their label was not closed in time.
+    """
+
+    research: Dataset
+    holdout: Dataset
+    splits: tuple[Split, ...]
+    by: str
+    purged: int
+
+
+def cut_spans(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
+    """Cut `samples` as `settings` say.
+
+    Raises DataError where a span is left without samples, or no fold has any.
+    """
+    is_by_dates = settings.spans == "dates" or (
+        settings.spans == "auto" and _has_enough(samples, settings)
+    )
+    spans = _by_dates(samples, settings) if is_by_dates else _by_share(samples, settings)
+    for name, part in (("research", spans.research), ("holdout", spans.holdout)):
+        if len(part) < SPAN_SAMPLES_MIN:
+            raise DataError(
+                f"the {name} span has {len(part)} of {len(samples)} samples, at least "
+                f"{SPAN_SAMPLES_MIN} are needed: give a longer history, or other pipeline.dates or "
+                "pipeline.holdout_share"
+            )
+    return spans
+
+
+def _has_enough(samples: Dataset, settings: PipelineSettings) -> bool:
+    first, opens, closes = _dated(settings)
+    before = (samples.ts >= first) & closed_before(samples.exit_ts, opens)
+    after = (samples.ts >= opens) & (samples.ts < closes)
+    gate = settings.gate
+    return (
+        int(before.sum()) >= BY_DATES_SAMPLES_MIN
+        and int(after.sum()) >= gate.outcomes_min
+        and min(np.bincount(samples.y[after], minlength=2)) >= gate.class_min
+    )
+
+
+def _dated(settings: PipelineSettings) -> tuple[int, int, int]:
+    """The first instants of the walk, of the holdout, and after it."""
+    edges = settings.dates.edges
+    last = settings.dates.holdout_last_day.toordinal() - _EPOCH
+    return edges[0], edges[-1], (last + 1) * DAY_NS + 1
+
+
+def _by_dates(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
+    first, opens, closes = _dated(settings)
+    embargo_ns = int(settings.embargo_days * DAY_NS)
+    is_early = (samples.ts >= first) & (samples.ts < opens)
+    is_research = is_early & closed_before(samples.exit_ts, opens, embargo_ns)
+    research = samples.take(is_research)
+    splitter = settings.dates.splitter(
+        embargo_ns=embargo_ns, start_ts=research.ts, end_ts=research.exit_ts
+    )
+    return ResearchSpans(
+        research,
+        samples.take((samples.ts >= opens) & (samples.ts < closes)),
+        _splits(splitter, research),
+        "dates",
+        int(is_early.sum() - is_research.sum()),
+    )
+
+
+def _by_share(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
+    count = len(samples)
+    wanted = max(int(np.ceil(settings.holdout_share * count)), settings.gate.outcomes_min)
+    # Where the gate's minimum would leave next to nothing to learn from, the share is what it is.
+    held = wanted if wanted <= count // 2 else int(np.ceil(settings.holdout_share * count))
+    opens = int(samples.ts[count - held]) if held < count else int(samples.ts[0])
+    embargo_ns = int(settings.embargo_days * DAY_NS)
+    is_research = closed_before(samples.exit_ts, opens, embargo_ns)
+    research, holdout = samples.take(is_research), samples.take(samples.ts >= opens)
+    rolling = settings.train_folds or None
+    splitter = WalkForward(
+        settings.folds,
+        train_blocks=rolling,
+        embargo_ns=embargo_ns,
+        start_ts=research.ts,
+        end_ts=research.exit_ts,
+    )
+    purged = count - len(research) - len(holdout)
+    return ResearchSpans(research, holdout, _splits(splitter, research), "share", purged)
+
+
+def _splits(splitter: WalkForward, research: Dataset) -> tuple[Split, ...]:
+    if not len(research):
+        return ()
+    return tuple(splitter.split(research.x))
+
+
+_EPOCH = 719_163
+"""The ordinal of 1970-01-01."""
