@@ -22,10 +22,11 @@ from trainers.optimiser.evaluation import StudyTask
 from trainers.optimiser.optimiser_judge import Judge
 from trainers.optimiser.optimiser_report import OptimiserReport, TrialCounts
 from trainers.optimiser.optimiser_settings import OptimiseSettings
-from trainers.optimiser.study import TrialStudy, telling_of
+from trainers.optimiser.study import TrialStudy
 from trainers.optimiser.study_figures import counting, distinct
 from trainers.optimiser.study_ledger import StudyLedger
 from trainers.optimiser.study_spans import study_spans
+from trainers.optimiser.study_storage import telling_of
 from trainers.optimiser.study_workers import StudyPlace, run_study
 from trainers.statistics.objective import objective_name
 from trainers.sweeps.sweep_run import MEASURED_BY, code_version_of

@@ -17,12 +17,18 @@ STARTUP_TRIALS = 10
 """Random ones before the sampler has something to go by."""
 
 
-def suggest(space: SearchSpace, trials: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
+def suggest(
+    space: SearchSpace,
+    trials: Sequence[FrozenTrial],
+    seed: int,
+    *,
+    startup_trials: int = STARTUP_TRIALS,
+) -> dict[str, Any]:
     """Return a value for every range of `space`, given the `trials` so far.
 
-    The same trials and seed give the same values.
+    The same trials and seed give the same values. A pruned trial counts by its last step.
     """
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials)
     copy = optuna.create_study(direction="maximize", sampler=sampler)
     distributions = space.distributions()
     copy.add_trials(
@@ -31,6 +37,7 @@ def suggest(space: SearchSpace, trials: Sequence[FrozenTrial], seed: int) -> dic
             params=trial.params,
             distributions=distributions,
             values=trial.values if trial.state == TrialState.COMPLETE else None,
+            intermediate_values=trial.intermediate_values,
         )
         for trial in trials
     )

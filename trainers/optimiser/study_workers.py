@@ -23,10 +23,11 @@ from streams.clock import SystemClock
 from streams.errors import ConfigError, DataError
 from trainers.database.engine import open_database
 from trainers.optimiser.evaluation import Evaluator, StudyTask
-from trainers.optimiser.study import TrialStudy, open_storage, telling_of
+from trainers.optimiser.study import TrialStudy
 from trainers.optimiser.study_folder import map_history, write_history
 from trainers.optimiser.study_ledger import StudyLedger
 from trainers.optimiser.study_member import Pulse, member_name
+from trainers.optimiser.study_storage import open_storage, telling_of
 from trainers.optimiser.study_work import work
 
 WORKERS_MAX = 256
