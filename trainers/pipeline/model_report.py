@@ -14,7 +14,8 @@ from trainers.evaluation.cpcv_paths import CpcvFigures
 from trainers.evaluation.evaluation import Evaluation
 from trainers.evaluation.figure import Figure
 from trainers.evaluation.importance import Importance
-from trainers.evaluation.overfitting import ModelDeflated, ModelPbo, ModelWalkForward
+from trainers.evaluation.model_walk_forward import ModelWalkForward
+from trainers.evaluation.overfitting import ModelDeflated, ModelPbo
 from trainers.evaluation.period_figures import PeriodFigures
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
