@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.input_guard import GuardedRow, InputGuard, fit_input_guard
+from trainers.calibrators.calibrate import calibrate
 from trainers.calibrators.calibrator import Calibration, base_rate
-from trainers.calibrators.platt import fit_platt
 from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import DAY_NS, Dataset
 from trainers.learner import Fitted, load_learner
@@ -72,7 +72,13 @@ def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> 
     predicted = np.isfinite(margins)
     if predicted.sum() < CALIBRATION_ROWS_MIN:
         return None
-    calibration = fit_platt(margins[predicted], training.y[predicted], weights[predicted])
+    calibration = calibrate(
+        margins[predicted],
+        training.y[predicted],
+        weights[predicted],
+        training.days[predicted],
+        method=settings.calibration,
+    )
     fit = _fit_rows(training, weights, learner, settings)
     if fit is None:
         return None

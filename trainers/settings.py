@@ -1,6 +1,6 @@
 """What the trainer may be told: samples, folds, learners, the gate's rules and the delay."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -8,6 +8,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Alpha = Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+CalibrationMethod = Literal["platt", "beta", "isotonic", "auto"]
 
 SAMPLES_MIN = 50
 
@@ -32,8 +33,9 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `min_samples` training samples are needed to train at all; below `warn_samples` the verdict
     says that the sample is small. `gate_share` is the newest share of the samples, on which
     nothing is fitted and the challenger is judged. `embargo_days` keeps further distance between
-    training labels and the window. A model takes effect `delay_days` of event time after its
-    request.
+    training labels and the window. `calibration` is the method that turns margins into
+    probabilities, `auto` the one that the sample can carry. A model takes effect `delay_days` of
+    event time after its request.
     """
 
     learners: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("lightgbm", "logistic")
@@ -44,5 +46,6 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warn_samples: Count = 500
     gate_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.3
     embargo_days: NotNegative = 0.0
+    calibration: CalibrationMethod = "platt"
     delay_days: NotNegative = 10.0
     gate: GateSettings = GateSettings()

@@ -42,11 +42,28 @@ def sample_weights(
     """Return one weight per sample, float64[n] > 0 with mean 1."""
     if symbols.size == 0:
         return np.empty(0)
-    weights = np.empty(symbols.size)
-    for symbol in np.unique(symbols):
-        rows = symbols == symbol
-        weights[rows] = average_uniqueness(start_ts[rows], end_ts[rows])
-    _, day_of, per_day = np.unique(days, return_inverse=True, return_counts=True)
-    weights /= per_day[day_of]
+    weights = per_symbol_uniqueness(symbols, start_ts, end_ts) / per_day(days)
     scaled: NDArray[np.float64] = weights / weights.mean()
     return scaled
+
+
+def per_symbol_uniqueness(
+    symbols: NDArray[np.str_], start_ts: NDArray[np.int64], end_ts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return each sample's average uniqueness among those of its symbol, float64[n] in (0, 1]."""
+    unique = np.empty(symbols.size)
+    for symbol in np.unique(symbols):
+        rows = symbols == symbol
+        unique[rows] = average_uniqueness(start_ts[rows], end_ts[rows])
+    return unique
+
+
+def per_day(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of samples of each sample's day, int64[n] >= 1.
+
+    >>> per_day(np.array([3, 3, 4])).tolist()
+    [2, 2, 1]
+    """
+    _, day_of, counts = np.unique(days, return_inverse=True, return_counts=True)
+    found: NDArray[np.int64] = counts[day_of]
+    return found
