@@ -28,6 +28,7 @@ def suggest(
 
     The same trials and seed give the same values. A pruned trial counts by its last step.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup_trials)
     copy = optuna.create_study(direction="maximize", sampler=sampler)
     distributions = space.distributions()

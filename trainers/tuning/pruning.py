@@ -1,0 +1,36 @@
+"""When a trial is not worth its other folds.
+
+A trial is given up after a fold where what it has gained so far is less than what half of the
+complete trials had gained on the very same samples: folds differ in difficulty, so that trials
+are compared on equal ones only. Source: the median rule of Golovin et al. (2017), "Google
+Vizier".
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainers.tuning.tuning_trial import GiveUp, TuningTrial
+
+COMPLETE_MIN = 10
+"""With fewer complete trials none is given up."""
+FOLDS_MIN = 2
+"""A single fold says little."""
+
+
+def give_up_rule(told: Sequence[TuningTrial]) -> GiveUp:
+    """Return the rule for a trial that begins when the `told` ones are known."""
+    complete = [trial.steps for trial in told if trial.is_complete]
+    if len(complete) < COMPLETE_MIN:
+        return never
+    medians = np.median(complete, axis=0)
+
+    def is_behind(steps: Sequence[float]) -> bool:
+        return len(steps) >= FOLDS_MIN and steps[-1] < float(medians[len(steps) - 1])
+
+    return is_behind
+
+
+def never(steps: Sequence[float]) -> bool:
+    """Give no trial up."""
+    return False
