@@ -1,5 +1,6 @@
 """A small ONNX graph under construction, the same bytes whenever it is built the same way."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,27 @@ class Graph:
 
     def constant(self, value: NDArray[np.floating[Any]]) -> str:
         """Add a float32 constant and return its name."""
+        return self._keep(value.astype(np.float32))
+
+    def narrowed(self, features: str, columns: NDArray[np.int64]) -> tuple["Graph", str]:
+        """Add a choice of `columns` int64[m] of `features`.
+
+        Returns this graph for building on them, `width` m, and the name of float32[n, m].
+        """
+        view = copy(self)
+        view.width = columns.size
+        if np.array_equal(columns, np.arange(self.width)):
+            return view, features
+        name = f"value_{len(self._nodes)}"
+        chosen = self._keep(columns.astype(np.int64))
+        self._nodes.append(
+            helper.make_node("Gather", [features, chosen], [name], name=f"Gather_{name}", axis=1)
+        )
+        return view, name
+
+    def _keep(self, value: NDArray[Any]) -> str:
         name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(value.astype(np.float32), name))
+        self._constants.append(numpy_helper.from_array(value, name))
         return name
 
     def node(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
@@ -42,13 +62,13 @@ class Graph:
     def adopt(self, node: onnx.NodeProto, *inputs: str) -> str:
         """Add a copy of another graph's node of one output, wired to `inputs`."""
         name = f"value_{len(self._nodes)}"
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        del copy.input[:], copy.output[:]
-        copy.input.extend(inputs)
-        copy.output.append(name)
-        copy.name = f"{node.op_type}_{name}"
-        self._nodes.append(copy)
+        own = onnx.NodeProto()
+        own.CopyFrom(node)
+        del own.input[:], own.output[:]
+        own.input.extend(inputs)
+        own.output.append(name)
+        own.name = f"{node.op_type}_{name}"
+        self._nodes.append(own)
         return name
 
     def build(self) -> bytes:

@@ -7,7 +7,7 @@ from streams.errors import ConfigError, ModelError
 from tests.trainers.samples import layer_a_dataset
 from trainers.calibrators.platt import Platt, fit_platt
 from trainers.learner import learner_names, load_learner
-from trainers.learners.lightgbm import float32_edge
+from trainers.learners.lightgbm import lightgbm_edges
 from trainers.metrics import auc
 from trainers.onnx_export import export, native, proof_rows, prove, run_rows
 
@@ -60,8 +60,8 @@ class TestEveryLearner:
 
 def test_thresholds_rounded_to_nearest_are_caught_by_the_proof(monkeypatch):
     fitted = fit("lightgbm")
-    monkeypatch.setattr("trainers.learners.lightgbm.float32_edge", np.float32)
-    nearest = export(fitted, TAIL, 40)
+    monkeypatch.setattr("trainers.learners.lightgbm.lightgbm_edges", np.float32)
+    nearest = export(fit("lightgbm"), TAIL, 40)
     monkeypatch.undo()
     with pytest.raises(ModelError, match="must agree with the learner"):
         prove(nearest, fitted, TAIL, TEST.x[:5])
@@ -80,7 +80,7 @@ def test_proof_rows_stand_on_every_edge_and_beside_it():
 
 @pytest.mark.parametrize("value", [0.1, -0.1, 1.0, -2.5, 3.3e-30, -1e30])
 def test_an_edge_keeps_every_float32_on_its_side(value: float):
-    edge = float32_edge(value)
+    (edge,) = lightgbm_edges(np.array([value]))
     for x in (np.nextafter(edge, np.float32(-np.inf)), edge, np.nextafter(edge, np.float32(1e38))):
         assert (float(x) <= value) == bool(x <= edge)
 

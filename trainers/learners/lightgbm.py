@@ -6,34 +6,29 @@ at 500 / 2,000 / 10,000 rows where the library's defaults keep 36 / 46 / 66 %.
 
 LightGBM splits on doubles, ONNX trees compare float32: a value on a threshold would flip. Inputs
 are float32, and for a float32 x, x <= t holds exactly when x <= (t rounded down to float32).
-And LightGBM reads everything within ±1e-35 as zero, which moves the edges that stand there.
+And LightGBM reads everything within ±1e-35 as zero, which moves the edges that stand there. It
+adds leaves in float64; ours stand on a grid on which float32 adds exactly
+(`trainers.tree_ensemble`), a few millionths from LightGBM's own.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import lightgbm
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from onnxmltools.convert.common.data_types import FloatTensorType
-from onnxmltools.convert.lightgbm.convert import convert
 
-from streams.errors import ModelError
-from trainers.graph import INPUT_NAME, OPSET, Graph
+from trainers.graph import Graph
+from trainers.tree_ensemble import NO_CHILD, Tree, TreeEnsemble, float32_edges
+from trainers.tree_growth import min_child, tree_count
 
-TREES_FEW, TREES_MANY = 150, 500
-ROWS_FEW, ROWS_MANY = 2_000, 10_000
-MIN_CHILD = 40
-MIN_CHILD_FLOOR = 10
 ZERO_WITHIN = np.float32(1e-35)
-
-_TREE_NODE = "TreeEnsembleRegressor"
+ZERO_BELOW = np.nextafter(-ZERO_WITHIN, np.float32(-1.0))
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`trees_factor` and `min_child_factor` multiply what `trees` and `min_child` give."""
+    """`trees_factor` and `min_child_factor` multiply what `trainers.tree_growth` gives."""
 
     learning_rate: Annotated[
         float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.015, 0.06), "log": True})
@@ -57,34 +52,24 @@ DEFAULT = Params()
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """A booster over k columns; the margin is its raw score."""
+    """A booster over k columns and the same trees on the grid."""
 
     booster: lightgbm.Booster
+    ensemble: TreeEnsemble
 
     def margin(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the raw scores of x[n, k], summed in float64 by LightGBM."""
-        return np.asarray(self.booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+        """Return the log-odds of x[n, k], float64[n], by LightGBM's descent."""
+        leaves = np.asarray(self.booster.predict(x, pred_leaf=True, num_threads=1), dtype=np.int64)
+        first_leaf = np.array([tree.left.size // 2 for tree in self.ensemble.trees])
+        return self.ensemble.sum_leaves(leaves.reshape(x.shape[0], -1) + first_leaf)
 
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add one tree ensemble, its thresholds rounded down to the float32 grid."""
-        rounded = lightgbm.Booster(model_str=_as_float32_regression(self.booster))
-        inputs = [(INPUT_NAME, FloatTensorType([None, graph.width]))]
-        model = convert(rounded, "trees", inputs, target_opset=OPSET)
-        nodes = [node for node in model.graph.node if node.op_type == _TREE_NODE]
-        given = [node.op_type for node in model.graph.node]
-        if len(nodes) != 1 or not set(given) <= {_TREE_NODE, "Identity"}:
-            raise ModelError(
-                f"the converter must give one {_TREE_NODE}, gave {given}: "
-                "check the version of onnxmltools"
-            )
-        return graph.adopt(nodes[0], features)
+        return self.ensemble.add_margin(graph, features)
 
     def edges(self) -> list[tuple[int, float]]:
         """Return (column, threshold) of every split, as float32 values, sorted."""
-        text = self.booster.model_to_string(num_iteration=-1)
-        columns = [int(word) for line in _lines(text, "split_feature") for word in line.split()]
-        values = [float(word) for line in _lines(text, "threshold") for word in line.split()]
-        return sorted({(c, float(float32_edge(v))) for c, v in zip(columns, values, strict=True)})
+        return self.ensemble.edges()
 
 
 def fit(
@@ -115,65 +100,55 @@ def fit(
         "verbosity": -1,
     }
     data = lightgbm.Dataset(x, label=y, weight=weights, free_raw_data=True)
-    rounds = max(1, round(params.trees_factor * trees(rows)))
-    return Trees(lightgbm.train(settings, data, num_boost_round=rounds))
+    rounds = tree_count(rows, params.trees_factor)
+    booster = lightgbm.train(settings, data, num_boost_round=rounds)
+    return Trees(booster, _ensemble(booster))
 
 
-def trees(rows: int) -> int:
-    """Return the number of trees for a sample of `rows`.
-
-    >>> trees(500), trees(6_000), trees(50_000)
-    (150, 325, 500)
-    """
-    share = min(max((rows - ROWS_FEW) / (ROWS_MANY - ROWS_FEW), 0.0), 1.0)
-    return round(TREES_FEW + share * (TREES_MANY - TREES_FEW))
-
-
-def min_child(rows: int) -> int:
-    """Return the fewest rows of a leaf: 40, less for very small samples, more for large ones.
-
-    >>> min_child(60), min_child(2_000), min_child(50_000)
-    (10, 40, 200)
-    """
-    if rows > ROWS_MANY:
-        return MIN_CHILD * rows // ROWS_MANY
-    return min(MIN_CHILD, max(MIN_CHILD_FLOOR, rows // 12))
-
-
-def float32_edge(threshold: float) -> np.float32:
+def lightgbm_edges(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the float32 e for which x <= e says what LightGBM says, for every float32 x.
 
-    The largest float32 that is <= `threshold`; beside zero, the edge of what counts as zero.
+    The largest float32 that is <= the threshold; beside zero, the edge of what counts as zero.
 
-    >>> edge = float32_edge(0.1)
-    >>> float(edge) <= 0.1, float(np.nextafter(edge, np.float32(1))) > 0.1
-    (True, True)
+    >>> lightgbm_edges(np.array([0.5, 1e-36, -1e-36])).tolist()
+    [0.5, 1.0000000180025095e-35, -1.0000000897489909e-35]
     """
-    if -ZERO_WITHIN <= threshold < 0.0:
-        return _next_below(-ZERO_WITHIN)
-    if 0.0 <= threshold <= ZERO_WITHIN:
-        return ZERO_WITHIN
-    nearest = np.float32(threshold)
-    return nearest if float(nearest) <= threshold else _next_below(nearest)
+    within = float(ZERO_WITHIN)
+    edges = float32_edges(thresholds)
+    edges[(thresholds >= 0.0) & (thresholds <= within)] = ZERO_WITHIN
+    edges[(thresholds < 0.0) & (thresholds >= -within)] = ZERO_BELOW
+    return edges
 
 
-def _next_below(value: np.float32) -> np.float32:
-    return np.float32(np.nextafter(value, np.float32(-np.inf)))
-
-
-def _as_float32_regression(booster: lightgbm.Booster) -> str:
-    """The model's text with float32 thresholds, and an objective that adds no link function."""
+def _ensemble(booster: lightgbm.Booster) -> TreeEnsemble:
+    """The booster's trees, read from its own text, which loses nothing."""
     text: str = booster.model_to_string(num_iteration=-1)
-    text = re.sub(r"^objective=.*$", "objective=regression", text, flags=re.MULTILINE)
-    text = re.sub(r"^\[objective: .*\]$", "[objective: regression]", text, flags=re.MULTILINE)
-    # The sizes of the trees in bytes would no longer be true; without them they are read in turn.
-    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^threshold=(.*)$", _round_line, text, flags=re.MULTILINE)
+    trees = (_tree(part) for part in text.partition("\nend of trees")[0].split("\nTree=")[1:])
+    return TreeEnsemble(tuple(trees), base=0.0, comparison="BRANCH_LEQ").on_grid()
 
 
-def _round_line(line: re.Match[str]) -> str:
-    return "threshold=" + " ".join(repr(float(float32_edge(float(w)))) for w in line[1].split())
+def _tree(text: str) -> Tree:
+    """One tree: its splits in LightGBM's order, then its leaves in LightGBM's order."""
+    lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
+    def numbers(key: str, of: type[float | int]) -> NDArray[Any]:
+        return np.array(lines.get(key, "").split(), dtype=of)
 
-def _lines(text: str, key: str) -> list[str]:
-    return re.findall(rf"^{key}=(.*)$", text, flags=re.MULTILINE)
+    values = numbers("leaf_value", float)
+    splits = numbers("split_feature", int)
+    blank = np.zeros(values.size, dtype=np.int64)
+    none = np.full(values.size, NO_CHILD)
+
+    def children(key: str) -> NDArray[np.int64]:
+        child = numbers(key, int)
+        # LightGBM writes leaf i as the complement of i.
+        return np.concatenate((np.where(child < 0, splits.size + ~child, child), none))
+
+    edges = lightgbm_edges(numbers("threshold", float))
+    return Tree(
+        columns=np.concatenate((splits, blank)),
+        thresholds=np.concatenate((edges, blank)).astype(np.float32),
+        left=children("left_child"),
+        right=children("right_child"),
+        values=np.concatenate((np.zeros(splits.size), values)),
+    )

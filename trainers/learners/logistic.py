@@ -55,6 +55,11 @@ class Logistic:
         margin: NDArray[np.float64] = z @ self.coefficients.astype(np.float64) + self.intercept
         return margin
 
+    def contributions(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return each column's term beside the training rows' mean, then the intercept."""
+        terms = self.standardise(x).astype(np.float64) * self.coefficients.astype(np.float64)
+        return np.column_stack((terms, np.full(x.shape[0], self.intercept)))
+
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add centring, scaling, clipping and the weighted sum."""
         centred = graph.node("Sub", features, graph.constant(self.center))

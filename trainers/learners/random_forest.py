@@ -22,17 +22,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
 from sklearn.ensemble import RandomForestRegressor
 
 from trainers.graph import Graph
+from trainers.tree_ensemble import Tree, TreeEnsemble, float32_edges
 
 TREES = 256
 LEAF_ROWS_MIN = 5
 SHARE_STEP = 2.0**-17
 MIDDLE_SHARE = 0.5
-
-_NO_CHILD = -1
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,24 +64,15 @@ class Forest:
 
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add one tree ensemble, its thresholds rounded down to the float32 grid."""
-        columns: dict[str, list[Any]] = {}
-        for number, tree in enumerate(self.trees):
-            for name, values in _node_columns(number, tree, len(self.trees)).items():
-                columns.setdefault(name, []).extend(values)
-        ensemble = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml")
-        settings = {"n_targets": 1, "aggregate_function": "SUM", "post_transform": "NONE"}
-        for name, value in (settings | columns).items():
-            ensemble.attribute.append(helper.make_attribute(name, value))
-        return graph.adopt(ensemble, features)
+        return self._ensemble().add_margin(graph, features)
 
     def edges(self) -> list[tuple[int, float]]:
         """Return (column, threshold) of every split, as float32 values, sorted."""
-        found: set[tuple[int, float]] = set()
-        for tree in self.trees:
-            splits = tree.children_left != _NO_CHILD
-            edges = float32_edges(tree.threshold[splits]).astype(np.float64)
-            found.update(zip(tree.feature[splits].tolist(), edges.tolist(), strict=True))
-        return sorted(found)
+        return self._ensemble().edges()
+
+    def _ensemble(self) -> TreeEnsemble:
+        trees = tuple(_tree(tree, len(self.trees)) for tree in self.trees)
+        return TreeEnsemble(trees, base=0.0, comparison="BRANCH_LEQ")
 
 
 def fit(
@@ -125,38 +114,12 @@ def leaf_margins(tree: Any) -> NDArray[np.float64]:
     return margins
 
 
-def float32_edges(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the largest float32 values that are <= `thresholds`.
-
-    >>> edge = float32_edges(np.array([0.1]))[0]
-    >>> float(edge) <= 0.1, float(np.nextafter(edge, np.float32(1))) > 0.1
-    (True, True)
-    """
-    nearest = thresholds.astype(np.float32)
-    below = np.nextafter(nearest, np.float32(-np.inf))
-    return np.where(nearest.astype(np.float64) <= thresholds, nearest, below)
-
-
-def _node_columns(number: int, tree: Any, trees: int) -> dict[str, list[Any]]:
-    """One tree's share of the attributes of a TreeEnsembleRegressor."""
-    count = int(tree.node_count)
-    is_leaf = tree.children_left == _NO_CHILD
-    leaves = np.flatnonzero(is_leaf)
-
-    def unless_leaf(values: NDArray[Any]) -> list[Any]:
-        inner: list[Any] = np.where(is_leaf, 0, values).tolist()
-        return inner
-
-    return {
-        "nodes_treeids": [number] * count,
-        "nodes_nodeids": list(range(count)),
-        "nodes_modes": ["LEAF" if leaf else "BRANCH_LEQ" for leaf in is_leaf.tolist()],
-        "nodes_featureids": unless_leaf(tree.feature),
-        "nodes_values": unless_leaf(float32_edges(tree.threshold)),
-        "nodes_truenodeids": unless_leaf(tree.children_left),
-        "nodes_falsenodeids": unless_leaf(tree.children_right),
-        "target_treeids": [number] * leaves.size,
-        "target_nodeids": leaves.tolist(),
-        "target_ids": [0] * leaves.size,
-        "target_weights": (leaf_margins(tree)[leaves] / trees).tolist(),
-    }
+def _tree(tree: Any, trees: int) -> Tree:
+    """One of `trees` trees of scikit-learn, which marks a leaf as we do."""
+    return Tree(
+        columns=tree.feature,
+        thresholds=float32_edges(tree.threshold),
+        left=tree.children_left,
+        right=tree.children_right,
+        values=leaf_margins(tree) / trees,
+    )
