@@ -14,7 +14,8 @@ try say so, as a strategy's do (`engine.search_range`).
 arguments give the same model, bit for bit. What it returns names the library's own arithmetic
 (`margin`) and the same arithmetic as an ONNX node (`add_margin`); the exporter proves that the
 two agree. Calibration is not the learner's business: a margin needs only to rise with the
-probability.
+probability. A fitted model may also know its contributions, column by column: see
+`trainers.evaluation.contributions`.
 """
 
 import importlib

@@ -1,9 +1,10 @@
 """How far each feature moves a margin: Shapley values, which add up to it.
 
 A learner that knows its own exactly has a method `contributions(x)`: the terms of a sum, or
-TreeSHAP. Of any other they are sampled: on the way from a row of the background to the row that
-is explained, features change over one by one in a random order, and then in the reverse of it; a
-feature's value is the mean of what the margin does as it changes over.
+TreeSHAP. Those of a blend are the mean of its members'. Of any other they are sampled: on the way
+from a row of the background to the row that is explained, features change over one by one in a
+random order, and then in the reverse of it; a feature's value is the mean of what the margin does
+as it changes over.
 
 Source: Shapley (1953); Castro, Gomez and Tejada (2009) for the sampling; Mitchell et al. (2022) for
 orders in pairs. The library `shap` does the same, but seeds the global generator of numpy.
@@ -14,6 +15,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.blend import Blend
 from trainers.learner import Fitted
 
 DRAWS = 10
@@ -54,7 +56,20 @@ def contributions_of(fitted: Fitted, x: Rows, background: Rows, *, seed: int) ->
     if isinstance(fitted, Contributing):
         found = fitted.contributions(x)
         return Contributions(found[:, :-1], found[:, -1], True)
+    if isinstance(fitted, Blend):
+        return _blended(fitted, x, background, seed)
     return _sampled(fitted, x, background, np.random.default_rng(seed))
+
+
+def _blended(blend: Blend, x: Rows, background: Rows, seed: int) -> Contributions:
+    values, base, is_exact = np.zeros(x.shape), np.zeros(x.shape[0]), True
+    for member in blend.members:
+        own = contributions_of(member.fitted, member.rows(x), member.rows(background), seed=seed)
+        columns = slice(None) if member.columns is None else member.columns
+        values[:, columns] += member.slope * own.values
+        base += member.slope * own.base + member.intercept
+        is_exact &= own.is_exact
+    return Contributions(values / len(blend.members), base / len(blend.members), is_exact)
 
 
 def _sampled(fitted: Fitted, x: Rows, background: Rows, rng: np.random.Generator) -> Contributions:

@@ -69,6 +69,17 @@ class Trees:
         first_leaf = np.array([tree.left.size // 2 for tree in self.ensemble.trees])
         return self.ensemble.sum_leaves(leaves + first_leaf)
 
+    def contributions(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what each column adds to the log-odds, then the base, by CatBoost's TreeSHAP."""
+        if self.model is None:
+            nothing = np.zeros((x.shape[0], x.shape[1] + 1))
+            nothing[:, -1] = self.ensemble.base
+            return nothing
+        found = self.model.get_feature_importance(
+            catboost.Pool(x, thread_count=1), type="ShapValues", thread_count=1
+        )
+        return np.asarray(found, dtype=np.float64)
+
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add one tree ensemble."""
         return self.ensemble.add_margin(graph, features)

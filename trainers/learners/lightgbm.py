@@ -63,6 +63,11 @@ class Trees:
         first_leaf = np.array([tree.left.size // 2 for tree in self.ensemble.trees])
         return self.ensemble.sum_leaves(leaves.reshape(x.shape[0], -1) + first_leaf)
 
+    def contributions(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what each column adds to the log-odds, then the base, by LightGBM's TreeSHAP."""
+        found = self.booster.predict(x, pred_contrib=True, num_threads=1)
+        return np.asarray(found, dtype=np.float64)
+
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add one tree ensemble, its thresholds rounded down to the float32 grid."""
         return self.ensemble.add_margin(graph, features)

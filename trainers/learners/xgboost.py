@@ -65,6 +65,11 @@ class Trees:
         leaves = self.booster.predict(data, pred_leaf=True).astype(np.int64)
         return self.ensemble.sum_leaves(leaves.reshape(x.shape[0], -1))
 
+    def contributions(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what each column adds to the log-odds, then the base, by XGBoost's TreeSHAP."""
+        found = self.booster.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True)
+        return np.asarray(found, dtype=np.float64)
+
     def add_margin(self, graph: Graph, features: str) -> str:
         """Add one tree ensemble."""
         return self.ensemble.add_margin(graph, features)

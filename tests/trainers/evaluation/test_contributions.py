@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from tests.trainers.samples import layer_a_dataset
+from trainers.blend import Blend, Member
 from trainers.evaluation.contributions import contributions_of
 from trainers.learner import load_learner
+
+EXACT = ("logistic", "lightgbm", "xgboost", "catboost", "ensemble")
 
 
 class Tangle:
@@ -86,3 +89,46 @@ def test_sampled_values_of_a_sum_are_its_terms():
     found = contributions_of(Plain(), x, samples.x, seed=1)
     terms = fitted.standardise(x).astype(np.float64) * fitted.coefficients
     assert np.corrcoef(found.values.ravel(), terms.ravel())[0, 1] > 0.93
+
+
+@pytest.mark.parametrize("learner", EXACT)
+def test_learners_that_know_their_contributions_add_up_to_their_margin(learner: str):
+    samples = layer_a_dataset(500, 2)
+    weights = np.random.default_rng(1).uniform(0.5, 1.5, 500)
+    fitted = load_learner(learner).fit(samples.x, samples.y, weights, seed=1, threads=1)
+    found = contributions_of(fitted, samples.x[:100], samples.x, seed=1)
+    assert found.is_exact
+    added = found.values.sum(axis=1) + found.base
+    assert added == pytest.approx(fitted.margin(samples.x[:100]), abs=2e-5)
+    assert np.abs(found.values).mean(axis=0).argmax() < 24, "the others are noise"
+
+
+def test_trees_are_explained_as_sampling_explains_them():
+    samples = layer_a_dataset(500, 3)
+    x = np.ascontiguousarray(samples.x[:, :8])
+    fitted = load_learner("lightgbm").fit(x, samples.y, np.ones(500), seed=1, threads=1)
+
+    class Plain(Tangle):
+        margin = staticmethod(fitted.margin)
+
+    exact = contributions_of(fitted, x[:60], x, seed=1).values
+    sampled = contributions_of(Plain(), x[:60], x, seed=1).values
+    assert np.corrcoef(exact.ravel(), sampled.ravel())[0, 1] > 0.9
+
+
+def test_contributions_of_a_blend_are_the_mean_of_its_members_lines():
+    samples = layer_a_dataset(400, 4)
+    given = (samples.y, np.ones(400))
+    few = np.array([0, 3, 5, 2])
+    narrow = np.ascontiguousarray(samples.x[:, few])
+    line = load_learner("logistic").fit(narrow, *given, seed=1, threads=1)
+    x = samples.x[:50]
+    blend = Blend((Member(line, 2.0, 0.5, few), Member(Tangle(), 0.5, -1.0)))
+    found = contributions_of(blend, x, samples.x, seed=1)
+    assert not found.is_exact
+    assert found.values.sum(axis=1) + found.base == pytest.approx(blend.margin(x))
+    alone = Blend((Member(line, 2.0, 0.5, few),))
+    exact = contributions_of(alone, x, samples.x, seed=1)
+    assert exact.is_exact
+    assert exact.values[:, few] == pytest.approx(2.0 * line.contributions(x[:, few])[:, :-1])
+    assert np.count_nonzero(np.abs(exact.values).sum(axis=0)) == 4
