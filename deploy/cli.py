@@ -23,6 +23,7 @@ from deploy.commands import (
     extract,
     models,
     optimize,
+    pipeline,
     replay,
     run,
     samples,
@@ -61,6 +62,7 @@ for _command in (
     extract.extract,
     sweep.sweep,
     winners.winners,
+    pipeline.pipeline,
     optimize.optimize,
     status.status,
 ):

@@ -17,6 +17,7 @@ from trainers.evaluation.importance import Importance
 from trainers.evaluation.model_walk_forward import ModelWalkForward
 from trainers.evaluation.overfitting import ModelDeflated, ModelPbo
 from trainers.evaluation.period_figures import PeriodFigures
+from trainers.served_difference import ServedDifference
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -210,27 +211,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     figures: dict[str, float] = {}
 
 
-class ServedDifference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Vectors that the stream served, and those recomputed from bars, for the same signals.
-
-    `missing`: signals that have only one of them. `features`: how many values differ, by feature.
-    """
-
-    compared: Count
-    different: Count
-    missing: Count
-    max_difference: float
-    features: dict[str, Count] = {}
-
-
 class ModelReport(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="model"
 ):
     """The account of one model.
 
     A part that was not asked for, or cannot be had, is None or empty, and `missing` says why, by
-    its name. `settings` are the pipeline's. `files`: paths by what they hold, relative to the
-    report's folder.
+    its name. `settings` are the pipeline's. `files`: paths by what they hold
+    (`model`, `card`, `summary`, `report`), relative to the folder of `pipeline_results.json`.
     """
 
     identity: Identity

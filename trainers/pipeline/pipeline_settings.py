@@ -1,6 +1,6 @@
 """How the pipeline trains: which days, which learners, and what is tried."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -57,3 +57,10 @@ class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Count = 1
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     gate: GateSettings = GateSettings()
+
+
+def settings_told(settings: PipelineSettings) -> dict[str, Any]:
+    """Return the settings as a report tells them: how many workers there are changes no result."""
+    told: dict[str, Any] = msgspec.to_builtins(settings)
+    del told["workers"]
+    return told

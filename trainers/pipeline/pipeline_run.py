@@ -1,0 +1,155 @@
+"""The pipeline over many models: one after the other, each whole or not there, resumed by itself.
+
+A model whose account is in the results already, made of the same samples by the same settings and
+code, is not made again. One that fails is told, and does not stop the others.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from models.signing import SigningKey
+from streams.errors import AssayError, ConfigError
+from trainers.dataset import Dataset
+from trainers.pipeline.account import account_of
+from trainers.pipeline.model_files import FileNames, write_model_files
+from trainers.pipeline.model_report import ModelFailure, ModelReport
+from trainers.pipeline.model_training import export_model, freeze_model, judge_model
+from trainers.pipeline.pipeline_results import (
+    VERSION,
+    PipelineResults,
+    read_results,
+    write_results,
+)
+from trainers.pipeline.pipeline_settings import PipelineSettings, settings_told
+from trainers.pipeline.training_task import TrainingPlace, TrainingTask
+from trainers.served_difference import ServedDifference
+
+RESULTS_FILE = "pipeline_results.json"
+
+Told = ModelReport | ModelFailure
+
+
+class JobSamples(NamedTuple):
+    """The samples of a job, and how the served vectors differ from them where both were had."""
+
+    samples: Dataset
+    task: TrainingTask
+    served_difference: ServedDifference | None = None
+
+
+class PipelineJob(NamedTuple):
+    """One model to make. `read` gives its samples when their turn comes; `mark` tells it from
+    others of its strategy and symbol in the names of files.
+    """
+
+    strategy: str
+    symbol: str | None
+    read: Callable[[], JobSamples]
+    mark: str = ""
+
+
+class PipelineRun(NamedTuple):
+    """What all jobs share. `folder` is where files go, `signer` signs the models.
+
+    `created_from` is told in the results; `again`: what is there already is made again.
+    """
+
+    settings: PipelineSettings
+    place: TrainingPlace
+    folder: Path
+    signer: SigningKey
+    created_from: str
+    again: bool = False
+
+
+def run_pipeline(
+    jobs: Iterable[PipelineJob],
+    run: PipelineRun,
+    on_told: Callable[[PipelineJob, Told, bool], None] = lambda _job, _told, _found: None,
+) -> PipelineResults:
+    """Make the model of every job, write its files, and return the results, as they are written.
+
+    `on_told` hears of each, and whether it was there already.
+    """
+    path = run.folder / RESULTS_FILE
+    before = () if run.again else _earlier(path)
+    told: list[Told] = []
+    for job in jobs:
+        result, was_found = _told_of(job, run, before)
+        told.append(result)
+        # Those of the run before stay until they are made again.
+        write_results(PipelineResults(VERSION, run.created_from, _merged(told, before)), path)
+        on_told(job, result, was_found)
+    results = PipelineResults(VERSION, run.created_from, tuple(told))
+    write_results(results, path)
+    return results
+
+
+def _told_of(job: PipelineJob, run: PipelineRun, before: tuple[Told, ...]) -> tuple[Told, bool]:
+    try:
+        found = job.read()
+        earlier = _same(found, run, before)
+        if earlier is not None and _has_files(earlier, run.folder):
+            return earlier, True
+        return _made(found, job, run), False
+    except AssayError as error:
+        return ModelFailure(strategy=job.strategy, symbol=job.symbol, reason=str(error)), False
+
+
+def _made(found: JobSamples, job: PipelineJob, run: PipelineRun) -> ModelReport:
+    frozen = freeze_model(found.samples, found.task, run.settings, run.place)
+    judged = judge_model(frozen, found.task, run.settings, run.place)
+    report = account_of(
+        judged, found.samples, found.task, run.settings, run.place, found.served_difference
+    )
+    model = None
+    if judged.verdict.promoted:
+        model = export_model(judged, found.task, run.settings, run.place.release)
+    names = FileNames(job.strategy, job.symbol, job.mark)
+    return write_model_files(report, model, names, run.folder, run.signer)
+
+
+def _earlier(path: Path) -> tuple[Told, ...]:
+    if not path.exists():
+        return ()
+    try:
+        return read_results(path).models
+    except ConfigError:
+        # Of another version: made anew.
+        return ()
+
+
+def _same(found: JobSamples, run: PipelineRun, before: tuple[Told, ...]) -> ModelReport | None:
+    digest = found.samples.digest()
+    for one in before:
+        if not isinstance(one, ModelReport):
+            continue
+        identity = one.identity
+        told = (identity.strategy, identity.symbol, identity.params, identity.data_digest)
+        asked = (found.task.strategy, found.task.symbol, found.task.params, digest)
+        if (
+            told == asked
+            and identity.code_version == run.place.release
+            and one.settings == settings_told(run.settings)
+        ):
+            return one
+    return None
+
+
+def _has_files(report: ModelReport, folder: Path) -> bool:
+    return all((folder / name).is_file() for name in report.files.values())
+
+
+def _merged(told: list[Told], before: tuple[Told, ...]) -> tuple[Told, ...]:
+    made = {_key(one) for one in told}
+    return (*told, *(one for one in before if _key(one) not in made))
+
+
+def _key(told: Told) -> tuple[str, str | None, bytes]:
+    if isinstance(told, ModelFailure):
+        return told.strategy, told.symbol, b""
+    identity = told.identity
+    return identity.strategy, identity.symbol, msgspec.json.encode(identity.params, order="sorted")
