@@ -5,8 +5,9 @@ are chosen on a fold's own training rows: what is tested, and what lies outside 
 looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -24,17 +25,21 @@ from trainers.splits import Split
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ChooseColumns = Callable[[Dataset, Floats], Ints]
+"""Takes training samples and their weights, and returns columns, int64[k] ascending."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFold:
     """A fold that can be fitted: both classes, FOLD_SAMPLES_MIN rows or more, none incomplete.
 
-    `columns` int64[k] of the served vector; `train` int64[m] are the rows of `x` float32[m, k],
-    `y` int8[m] and `weights` float64[m]; `test` int64[t] those of `x_test` float32[t, k]. Arrays
-    are C-contiguous and read-only: many trials read them at a time.
+    `number` is that of its split, from 0. `columns` int64[k] of the served vector; `train`
+    int64[m] are the rows of `x` float32[m, k], `y` int8[m] and `weights` float64[m]; `test`
+    int64[t] those of `x_test` float32[t, k]. Arrays are C-contiguous and read-only: many trials
+    read them at a time.
     """
 
+    number: int
     columns: Ints
     train: Ints
     x: NDArray[np.float32]
@@ -97,16 +102,22 @@ def plan_folds(
     *,
     clusters: int | None = CLUSTERS,
     rule: Rule = "medoid",
+    choose: ChooseColumns | None = None,
 ) -> FoldPlan:
     """Return the plan of `splits`, row numbers of `samples`. Errors as `choose_columns`.
 
-    Raises DataError where the weights are not one for each sample.
+    `choose` is given the training samples of a fold, in place of `choose_columns`. Raises
+    DataError where the weights are not one for each sample.
     """
+    if choose is None:
+        choose = partial(choose_columns, clusters=clusters, rule=rule)
     if weights.shape != (len(samples),):
         raise DataError(
             f"weights must be one for each of {len(samples)} samples, were of shape {weights.shape}"
         )
-    found = (_planned(samples, weights, split, clusters, rule) for split in splits)
+    found = (
+        _planned(samples, weights, number, split, choose) for number, split in enumerate(splits)
+    )
     return FoldPlan(samples, weights, tuple(fold for fold in found if fold is not None))
 
 
@@ -143,17 +154,16 @@ def fold_margin(
 
 
 def _planned(
-    samples: Dataset, weights: Floats, split: Split, clusters: int | None, rule: Rule
+    samples: Dataset, weights: Floats, number: int, split: Split, choose: ChooseColumns
 ) -> PlannedFold | None:
     if not _can_be_fitted(samples.y[split.train]):
         return None
-    columns = choose_columns(
-        samples.take(split.train), weights[split.train], clusters=clusters, rule=rule
-    )
+    columns = choose(samples.take(split.train), weights[split.train])
     train, test = (rows[complete_rows(samples.x[rows], columns)] for rows in split)
     if columns.size == 0 or test.size == 0 or not _can_be_fitted(samples.y[train]):
         return None
     fold = PlannedFold(
+        number=number,
         columns=columns,
         train=train,
         x=np.ascontiguousarray(samples.x[np.ix_(train, columns)]),

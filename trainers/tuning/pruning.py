@@ -6,6 +6,7 @@ are compared on equal ones only. Source: the median rule of Golovin et al. (2017
 Vizier".
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +15,8 @@ from trainers.tuning.tuning_trial import GiveUp, TuningTrial
 
 COMPLETE_MIN = 10
 """With fewer complete trials none is given up."""
-FOLDS_MIN = 2
-"""A single fold says little."""
+FOLDS_SHARE = 1 / 3
+"""Of the folds before a trial is first compared: a single one of five says little."""
 
 
 def give_up_rule(told: Sequence[TuningTrial]) -> GiveUp:
@@ -24,9 +25,10 @@ def give_up_rule(told: Sequence[TuningTrial]) -> GiveUp:
     if len(complete) < COMPLETE_MIN:
         return never
     medians = np.median(complete, axis=0)
+    first = math.ceil(FOLDS_SHARE * len(medians))
 
     def is_behind(steps: Sequence[float]) -> bool:
-        return len(steps) >= FOLDS_MIN and steps[-1] < float(medians[len(steps) - 1])
+        return len(steps) >= first and steps[-1] < float(medians[len(steps) - 1])
 
     return is_behind
 

@@ -7,11 +7,12 @@ killed goes on as if nothing had been.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,7 +29,7 @@ from trainers.optimiser.study_sampler import suggest
 from trainers.optimiser.study_storage import open_storage, telling_of
 from trainers.tuning.fold_plan import FoldPlan
 from trainers.tuning.pruning import give_up_rule, never
-from trainers.tuning.trial_choice import choose_trial
+from trainers.tuning.trial_choice import centre_of, choose_trial
 from trainers.tuning.tuning_settings import TuningSettings
 from trainers.tuning.tuning_study import TuningStudy, frozen, identity_of
 from trainers.tuning.tuning_trial import TuningTrial, run_trial
@@ -37,6 +38,8 @@ LAG = 8
 """Trials on the way at a time: the most workers that can help."""
 ROWS_MIN = 40
 """Fewer outcomes out of fold calibrate nothing."""
+
+NOTHING_FIXED: Mapping[str, Any] = MappingProxyType({})
 
 Floats = NDArray[np.float64]
 
@@ -66,12 +69,14 @@ def tune(
     storage: str | Path | None = None,
     study: str = "",
     on_trial: Callable[[TuningTrial], None] = lambda trial: None,
+    fixed: Mapping[str, Any] = NOTHING_FIXED,
 ) -> Tuned:
     """Search the ranges of a learner's hyperparameters, and choose.
 
     `storage`: a SQLite file or a PostgreSQL database that keeps the trials of `study`, which
     another run with the same arguments finds again; more trials or workers may be asked for.
-    `on_trial` is called with each trial in the order of their numbers.
+    `on_trial` is called with each trial in the order of their numbers. `fixed` hyperparameters
+    are given to every trial.
 
     Raises DataError for fewer than ROWS_MIN out-of-fold outcomes, or those of one class, and for
     a storage that cannot be used; ConfigError for an unknown learner and for a `study` that was
@@ -84,10 +89,13 @@ def tune(
             f"{len(plan.folds)} folds of {len(plan.samples)} samples have {y.size} with "
             f"{int(y.sum())} wins: give a longer history"
         )
-    space = learner_space(learner)
+    space = learner_space(learner, fixed)
     with threadpool_limits(1), _opened(learner, plan, settings, space, storage, study) as kept:
         trials = _Search(learner, plan, settings, space, kept).run(on_trial)
-    chosen = choose_trial(trials, plan, settings.improvement_errors)
+        if settings.trials > 1 and space.ranges:
+            trials.append(_try_centre(learner, plan, settings, space, trials))
+            on_trial(trials[-1])
+    chosen = choose_trial(trials[0], trials[-1], plan, settings.improvement_errors)
     return Tuned(
         learner=learner,
         params=module.Params(**chosen.params),
@@ -99,10 +107,24 @@ def tune(
     )
 
 
-def learner_space(learner: str) -> SearchSpace:
-    """Return the ranges that a learner declares."""
+def learner_space(learner: str, fixed: Mapping[str, Any] = NOTHING_FIXED) -> SearchSpace:
+    """Return the ranges that a learner declares, but for those that are `fixed`."""
     ranges = search_ranges(load_learner(learner).Params)
-    return SearchSpace(tuple(ranges.values()), {}, frozenset())
+    searched = tuple(one for name, one in ranges.items() if name not in fixed)
+    return SearchSpace(searched, dict(fixed), frozenset())
+
+
+def _try_centre(
+    learner: str,
+    plan: FoldPlan,
+    settings: TuningSettings,
+    space: SearchSpace,
+    trials: Sequence[TuningTrial],
+) -> TuningTrial:
+    """The last trial. It is never written down: a longer search has another one."""
+    params = load_learner(learner).Params(**centre_of(trials, space))
+    number = len(trials)
+    return run_trial(plan, learner, params, number, seed=settings.seed, give_up=never)
 
 
 class _UnderWay(NamedTuple):
@@ -131,8 +153,8 @@ class _Search:
         self._frozen: list[FrozenTrial] = []
 
     def run(self, on_trial: Callable[[TuningTrial], None]) -> list[TuningTrial]:
-        """Return all trials, made or found."""
-        count = self._settings.trials if self._space.ranges else 1
+        """Return all trials but the last, made or found."""
+        count = max(1, self._settings.trials - 1) if self._space.ranges else 1
         under_way: deque[_UnderWay] = deque()
         pool = ThreadPoolExecutor(min(self._settings.workers, LAG), "assay-tuning")
         try:
@@ -169,7 +191,7 @@ class _Search:
 
     def _sample(self, number: int, others: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if number == 0:
-            return {}
+            return self._space.fixed
         distributions = self._space.distributions()
         running = [
             create_trial(
@@ -207,7 +229,7 @@ def _opened(
     if storage is None:
         yield None
         return
-    identity = identity_of(learner, plan, settings)
+    identity = {**identity_of(learner, plan, settings), "fixed": space.fixed}
     with (
         telling_of(storage),
         TuningStudy(open_storage(storage), study, identity, space, plan) as kept,

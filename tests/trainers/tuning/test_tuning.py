@@ -13,8 +13,8 @@ from trainers.dataset import Dataset
 from trainers.learner import load_learner
 from trainers.learners.lightgbm import Params
 from trainers.tuning.fold_plan import FoldPlan, out_of_fold, plan_folds
-from trainers.tuning.trial_choice import choose_trial
-from trainers.tuning.tuning import Tuned, tune
+from trainers.tuning.trial_choice import centre_of, choose_trial
+from trainers.tuning.tuning import Tuned, learner_space, tune
 from trainers.tuning.tuning_settings import TuningSettings
 from trainers.tuning.tuning_trial import TuningTrial
 from trainers.validation.walk_forward import WalkForward
@@ -88,9 +88,11 @@ def test_some_trials_are_given_up_and_none_of_them_is_chosen(plan: FoldPlan, tun
     assert pruned
     assert all(len(one.steps) < len(plan.folds) for one in pruned)
     assert all(np.isnan(one.gains).all() for one in pruned)
-    hopeful = replace(pruned[0], steps=(1e9,))
-    chosen = choose_trial([*tuned.trials, hopeful], plan, improvement_errors=0.0)
-    assert chosen.is_complete
+    space = learner_space("logistic")
+    hopeful = replace(pruned[0], steps=(1e9,), params={"inverse_ridge": 0.5})
+    with_it = centre_of([*tuned.trials[:-1], hopeful], space)
+    assert with_it == centre_of(tuned.trials[:-1], space)
+    assert tuned.trials[-1].params == with_it
 
 
 def test_without_pruning_every_trial_is_complete(plan: FoldPlan) -> None:
@@ -116,8 +118,28 @@ def test_a_better_trial_replaces_the_default_and_a_lucky_one_does_not(plan: Fold
     )
     noise = rng.normal(0.0, 2.0, len(plan.samples))
     lucky = replace(better, gains=(better.gains + noise).astype("f4"))
-    assert choose_trial([default, better], plan, 1.0) is better
-    assert choose_trial([default, lucky], plan, 1e3) is default
+    assert choose_trial(default, better, plan, 1.0) is better
+    assert choose_trial(default, lucky, plan, 1e3) is default
+
+
+def test_the_centre_is_the_mean_of_the_best_in_the_scale_of_the_search(plan: FoldPlan) -> None:
+    space, default = learner_space("lightgbm"), Params()
+    base = tune("lightgbm", plan, msgspec.structs.replace(FEW, trials=1)).trials[0]
+
+    def trial(number: int, value: float, **changed: float) -> TuningTrial:
+        params = msgspec.structs.asdict(msgspec.structs.replace(default, **changed))
+        return replace(base, number=number, steps=(value,), params=params)
+
+    best = [
+        trial(0, 3.0, learning_rate=0.02, leaves=4, column_share=0.25),
+        trial(1, 2.0, learning_rate=0.05, leaves=12, column_share=0.75),
+    ]
+    rest = [trial(number, 1.0, learning_rate=0.06, leaves=15) for number in range(2, 8)]
+    centre = centre_of([*rest, *best], space)
+    assert centre["learning_rate"] == pytest.approx((0.02 * 0.05) ** 0.5, rel=1e-5)
+    assert centre["leaves"] == 7
+    assert centre["column_share"] == 0.5
+    assert centre["lambda_l2"] == pytest.approx(default.lambda_l2)
 
 
 def test_a_search_does_not_know_what_comes_after_its_span(plan: FoldPlan, tuned: Tuned) -> None:
