@@ -145,8 +145,9 @@ def _on_grid(trees: tuple[Tree, ...], base: float) -> TreeEnsemble:
 
 
 def _tree(tree: dict[str, list[Any]], scale: float) -> Tree:
-    # The last split is the highest bit of a leaf's number: it is the root.
-    splits = tree["splits"][::-1]
+    # The last split is the highest bit of a leaf's number: it is the root. A tree that found
+    # nothing to split has none.
+    splits = (tree["splits"] or [])[::-1]
     return complete_tree(
         [split["float_feature_index"] for split in splits],
         [split["border"] for split in splits],
