@@ -15,6 +15,12 @@ from trainers.reports.model_words import counted, decimal
 from trainers.reports.pictures import division
 
 NOT_TOLD = "the report does not say why"
+WHY_MISSING = {
+    "out_of_fold": "nothing was evaluated",
+    "served_difference": "the vectors of the stream were not compared",
+    "threshold": "every signal is accepted",
+}
+"""Said of a part of which the report says nothing."""
 
 
 class Picture(NamedTuple):
@@ -276,4 +282,4 @@ def _picture(picture: go.Figure, name: str, title: str = "") -> Picture:
 
 
 def _why(report: ModelReport, part: str) -> str:
-    return report.missing.get(part, NOT_TOLD)
+    return report.missing.get(part, WHY_MISSING.get(part, NOT_TOLD))
