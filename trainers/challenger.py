@@ -12,9 +12,9 @@ from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import DAY_NS, Dataset
 from trainers.learner import Fitted, load_learner
 from trainers.onnx_export import native
+from trainers.sample_weights import weights_of
 from trainers.settings import TrainSettings
 from trainers.splits import walk_forward
-from trainers.uniqueness import sample_weights
 
 FOLD_SAMPLES_MIN = 40
 CALIBRATION_ROWS_MIN = 40
@@ -98,11 +98,6 @@ def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> 
         whole=whole,
         guard=fit_input_guard(whole),
     )
-
-
-def weights_of(samples: Dataset) -> Floats:
-    """Return the uniqueness weights of `samples`, float64[n] with mean 1."""
-    return sample_weights(samples.symbols, samples.days, samples.entry_ts, samples.exit_ts)
 
 
 def out_of_fold_margins(

@@ -1,6 +1,7 @@
 """Weights count news, not rows."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,16 @@ def test_a_span_half_shared_is_three_quarters_unique():
     # Instants 0, 10, 20, 30; both spans are open at 10 and 20.
     assert np.allclose(average_uniqueness(ints(0, 10), ints(20, 30)), [2 / 3, 2 / 3])
     assert np.allclose(average_uniqueness(ints(0, 10), ints(5, 30)), [1.0, 1.0])
+
+
+def test_it_is_lopez_de_prados_example():
+    """Advances in Financial Machine Learning, chapter 4: labels over returns 1-3, 3-4 and 5-6.
+
+    The book has 5/6 for the first, where return 2 counts too; here nothing begins or ends at it.
+    """
+    assert average_uniqueness(ints(1, 3, 5), ints(3, 4, 6)) == pytest.approx([3 / 4, 3 / 4, 1.0])
+    book = ints(1, 3, 5, 2), ints(3, 4, 6, 2)  # With a label of return 2 alone, it counts.
+    assert average_uniqueness(*book) == pytest.approx([2 / 3, 3 / 4, 1.0, 1 / 2])
 
 
 def test_a_day_of_many_signals_weighs_as_much_as_a_day_of_one():

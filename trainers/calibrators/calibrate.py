@@ -18,7 +18,7 @@ from trainers.calibrators.beta import fit_beta
 from trainers.calibrators.calibrator import Calibration, base_rate
 from trainers.calibrators.isotonic import fit_isotonic
 from trainers.calibrators.platt import Platt, fit_platt
-from trainers.metrics import Estimate, clustered_mean, log_losses
+from trainers.metrics import Estimate, clustered, log_losses
 from trainers.sample_weights import effective_size
 
 PLATT_ROWS = 200
@@ -107,4 +107,4 @@ def _mean_gain(gains: Floats, weights: Floats, days: NDArray[np.int64]) -> Estim
     """Return the weighted mean of `gains`, its error clustered by day."""
     scaled = weights / weights.mean()
     mean = float(np.dot(scaled, gains)) / gains.size
-    return clustered_mean(scaled * (gains - mean), days)._replace(value=mean)
+    return clustered(mean, scaled * (gains - mean) / gains.size, days)

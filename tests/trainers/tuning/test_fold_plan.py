@@ -7,9 +7,10 @@ import pytest
 
 from streams.errors import DataError
 from tests.trainers.samples import dataset_of, layer_a_dataset, noise_dataset, with_signal_columns
-from trainers.challenger import out_of_fold_margins, weights_of
+from trainers.challenger import out_of_fold_margins
 from trainers.dataset import Dataset
 from trainers.learner import load_learner
+from trainers.sample_weights import weights_of
 from trainers.settings import TrainSettings
 from trainers.splits import Split
 from trainers.tuning.fold_plan import FoldPlan, choose_columns, out_of_fold, plan_folds

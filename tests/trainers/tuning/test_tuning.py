@@ -8,10 +8,10 @@ import pytest
 
 from streams.errors import ConfigError, DataError
 from tests.trainers.samples import dataset_of, layer_a_dataset, noise_dataset
-from trainers.challenger import weights_of
 from trainers.dataset import Dataset
 from trainers.learner import load_learner
 from trainers.learners.lightgbm import Params
+from trainers.sample_weights import weights_of
 from trainers.tuning.fold_plan import FoldPlan, out_of_fold, plan_folds
 from trainers.tuning.trial_choice import centre_of, choose_trial
 from trainers.tuning.tuning import Tuned, learner_space, tune
