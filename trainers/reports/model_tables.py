@@ -97,7 +97,7 @@ def walk_forward_summary(walk: WalkForwardReport) -> Table:
         ("auc_efficiency", 2, "The same of AUC - 1/2."),
         ("log_loss_efficiency", 2, "The same of the gain in log-loss."),
         ("utility_t", 2, "t of the mean utility gain of all folds stitched together."),
-        ("log_loss_t", 2, "t of the mean gain in log-loss; above 1.645 is beyond chance."),
+        ("log_loss_t", 2, "t of the mean gain in log-loss; above 1.645 by chance once in twenty."),
     )
     rows = [
         (

@@ -9,6 +9,7 @@ from trainers.pipeline.model_report import ModelFailure, ModelReport
 from trainers.pipeline.pipeline_results import PipelineResults
 from trainers.reports.model_caveats import caveats
 from trainers.reports.model_page import REPORT_FILE, environment, link, style
+from trainers.reports.model_tables import params_in_words
 from trainers.reports.model_verdict import (
     FIT,
     KEPT,
@@ -19,7 +20,7 @@ from trainers.reports.model_verdict import (
     headline,
     sentence,
 )
-from trainers.reports.model_words import counted, decimal, estimate, interval, scope
+from trainers.reports.model_words import counted, decimal, estimate, interval, scope, with_error
 from trainers.reports.words import share
 
 FAILED = "Failed"
@@ -113,7 +114,7 @@ def _row(of: ModelReport | ModelFailure) -> Row:
     accepted = found.acceptance if found else None
     return Row(
         name=scope(of.identity),
-        params=", ".join(f"{name} {value}" for name, value in of.identity.params.items()),
+        params=params_in_words(of.identity.params),
         headline=headline(of),
         is_promoted=of.verdict.promoted,
         is_failed=False,
@@ -121,7 +122,7 @@ def _row(of: ModelReport | ModelFailure) -> Row:
         signals=f"{found.samples:,}" if found else "-",
         area=estimate(found.auc, 3) if found else "-",
         strip=_strip(found.auc) if found else None,
-        gain=estimate(found.log_loss_gain, 4, signed=True) if found else "-",
+        gain=with_error(found.log_loss_gain, 4, signed=True) if found else "-",
         accepted=share(accepted.share) if accepted else "-",
         doubts=len(caveats(of)),
         address=link(of.files.get(REPORT_FILE, "")),

@@ -49,9 +49,9 @@ def test_every_model_has_a_row_with_its_figures_and_its_sentence(page):
         assert row[2] == f"{found.samples:,}"
         area, gain = found.auc, found.log_loss_gain
         assert row[3] == f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
-        assert row[4] == f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+        assert row[4] == f"{gain.value:+.4f} ± {gain.error:.4f}"
         assert row[6] == str(len(caveats(report)))
-        assert says == [sentence(report)]
+        assert says == [f"{sentence(report)}entry_below 10, hold_bars 5, exit_above 65"]
 
 
 def test_a_failure_has_its_reason_and_no_figures(page):
