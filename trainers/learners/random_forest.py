@@ -35,7 +35,8 @@ MIDDLE_SHARE = 0.5
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`leaf_factor` multiplies what `leaf_rows` gives; `columns` are tried at each split; each
-    tree is grown on `draws_share` times as many draws as rows.
+    tree is grown on `draws_share` times as many draws as rows. `trees`: a power of two keeps the
+    graph's sum exact.
     """
 
     leaf_factor: Annotated[
@@ -43,6 +44,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
     columns: Literal["sqrt", "third"] = "sqrt"
     draws_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0, extra={"search": (0.3, 0.8)})] = 0.5
+    trees: Annotated[int, msgspec.Meta(ge=1, le=TREES)] = TREES
 
 
 DEFAULT = Params()
@@ -87,7 +89,7 @@ def fit(
     """Grow the forest on x[n, k]. Each tree has a seed of its own, whichever thread grows it."""
     rows = x.shape[0]
     forest = RandomForestRegressor(
-        TREES,
+        params.trees,
         max_features=_COLUMNS[params.columns],
         min_samples_leaf=max(1, round(params.leaf_factor * leaf_rows(rows))),
         max_samples=max(1, round(params.draws_share * rows)),

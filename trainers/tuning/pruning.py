@@ -15,8 +15,8 @@ from trainers.tuning.tuning_trial import GiveUp, TuningTrial
 
 COMPLETE_MIN = 10
 """With fewer complete trials none is given up."""
-FOLDS_SHARE = 1 / 3
-"""Of the folds before a trial is first compared: a single one of five says little."""
+FOLDS_SHARE = 0.5
+"""Of the folds before a trial is first compared: one or two of five say little."""
 
 
 def give_up_rule(told: Sequence[TuningTrial]) -> GiveUp:
