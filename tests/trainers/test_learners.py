@@ -1,29 +1,26 @@
 """What holds for every learner, found by its file."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from streams.errors import ConfigError, ModelError
-from tests.trainers.samples import layer_a_dataset
+from tests.trainers.learner_checks import CHECKS, ROWS, TAIL, TEST, TRAIN
+from tests.trainers.learner_checks import fit as checked_fit
 from trainers.calibrators.platt import Platt, fit_platt
-from trainers.learner import learner_names, load_learner
+from trainers.learner import Learner, learner_names, load_learner
 from trainers.learners.lightgbm import lightgbm_edges
-from trainers.metrics import auc
-from trainers.onnx_export import export, native, proof_rows, prove, run_rows
-
-ROWS = 600
-DATA = layer_a_dataset(ROWS + 1_000, seed=11)
-TRAIN, TEST = DATA.take(np.arange(ROWS)), DATA.take(np.arange(ROWS, ROWS + 1_000))
-WEIGHTS = np.random.default_rng(3).uniform(0.5, 1.5, ROWS)
-TAIL = Platt(0.9, -0.1, ROWS)
+from trainers.onnx_export import export, proof_rows, prove, run_rows
 
 
-def fit(name: str, seed: int = 7):
-    return load_learner(name).fit(TRAIN.x, TRAIN.y, WEIGHTS, seed=seed, threads=1)
+def fit(name: str):
+    return checked_fit(load_learner(name))
 
 
 def test_learners_are_found_by_their_file():
-    assert {"constant", "lightgbm", "logistic"} <= set(learner_names())
+    names = {"catboost", "constant", "ensemble", "lightgbm", "logistic", "random_forest", "xgboost"}
+    assert names <= set(learner_names())
 
 
 def test_an_unknown_learner_names_the_nearest():
@@ -32,30 +29,9 @@ def test_an_unknown_learner_names_the_nearest():
 
 
 @pytest.mark.parametrize("name", learner_names())
-class TestEveryLearner:
-    def test_onnx_agrees_on_every_edge_and_one_ulp_beside(self, name: str):
-        fitted = fit(name)
-        assert prove(export(fitted, TAIL, 40), fitted, TAIL, TEST.x[:50]) <= 1e-6
-
-    def test_fitting_twice_gives_the_same_bytes(self, name: str):
-        assert export(fit(name), TAIL, 40) == export(fit(name), TAIL, 40)
-
-    def test_any_number_of_rows_is_answered(self, name: str):
-        fitted = fit(name)
-        rows = run_rows(export(fitted, TAIL, 40), TEST.x[:3])
-        assert np.allclose(rows, native(fitted, TAIL, TEST.x[:3]), atol=1e-6)
-
-    def test_a_skilled_margin_rises_with_the_outcome(self, name: str):
-        if name != "constant":
-            assert auc(TEST.y, fit(name).margin(TEST.x)) > 0.6
-
-    def test_weights_are_heeded(self, name: str):
-        if name == "constant":
-            return
-        learner = load_learner(name)
-        half = np.where(np.arange(ROWS) < ROWS // 2, 1e-9, 1.0)
-        heavy = learner.fit(TRAIN.x, TRAIN.y, half, seed=7, threads=1)
-        assert not np.allclose(heavy.margin(TEST.x), fit(name).margin(TEST.x))
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_learner(check: Callable[[Learner], None], name: str):
+    check(load_learner(name))
 
 
 def test_thresholds_rounded_to_nearest_are_caught_by_the_proof(monkeypatch):

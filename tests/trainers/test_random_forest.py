@@ -1,14 +1,13 @@
 """The forest: the same answer in ONNX to the last bit, and leaves that fit a noisy stream."""
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from streams import layer_a
 from streams.errors import ModelError
+from tests.trainers.edge_rows import margin_graph, rows_on_edges, run_batch
 from tests.trainers.samples import layer_a_dataset
 from trainers.calibrators.platt import Platt, fit_platt
-from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
 from trainers.learner import load_learner
 from trainers.learners import random_forest
 from trainers.learners.random_forest import SHARE_STEP, Forest, leaf_margins, leaf_rows
@@ -28,29 +27,8 @@ def fit(x=TRAIN.x, y=TRAIN.y, weights=ONES, seed=7, threads=1) -> Forest:
 FITTED = fit()
 
 
-def margin_graph(fitted: Forest, width: int) -> bytes:
-    graph = Graph(width)
-    graph.node("Identity", fitted.add_margin(graph, INPUT_NAME), output=OUTPUT_NAME)
-    return graph.build()
-
-
-def rows_on_edges(fitted: Forest, count: int, seed: int):
-    """`count` rows whose every value stands on a threshold, or one ulp below or above it."""
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((count, TRAIN.x.shape[1])).astype(np.float32)
-    of_column: dict[int, list[float]] = {}
-    for column, value in fitted.edges():
-        of_column.setdefault(column, []).append(value)
-    for column, values in of_column.items():
-        edges = rng.choice(np.array(values, dtype=np.float32), count)
-        toward = rng.choice(np.array([-np.inf, np.nan, np.inf], dtype=np.float32), count)
-        moved = np.nextafter(edges, np.where(np.isnan(toward), edges, toward))
-        rows[:, column] = moved
-    return rows
-
-
 def assert_same_on_edges(fitted: Forest, count: int):
-    rows = rows_on_edges(fitted, count, seed=5)
+    rows = rows_on_edges(fitted, TRAIN.x.shape[1], count, seed=5)
     assert (run_rows(margin_graph(fitted, rows.shape[1]), rows) == fitted.margin(rows)).all()
     margins = fitted.margin(TEST.x)
     calibration = fit_platt(margins, TEST.y, np.ones(TEST.y.size))
@@ -71,9 +49,7 @@ def test_onnx_gives_the_same_margin_on_100_000_rows_on_edges(rows: int):
 
 def test_a_row_is_answered_alike_alone_and_in_a_batch():
     graph = margin_graph(FITTED, TEST.x.shape[1])
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    batch = session.run([OUTPUT_NAME], {INPUT_NAME: TEST.x})[0][:, 0]
-    assert (batch == run_rows(graph, TEST.x)).all()
+    assert (run_batch(graph, TEST.x) == run_rows(graph, TEST.x)).all()
 
 
 def test_thresholds_rounded_to_nearest_are_caught_by_the_proof(monkeypatch):
