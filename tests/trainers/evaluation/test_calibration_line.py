@@ -32,8 +32,10 @@ def test_level_is_the_intercept_beside_a_slope_of_one():
     assert line.level.value == pytest.approx(found, abs=1e-5)
 
 
-def test_errors_are_those_of_leaving_out_one_day_after_the_other():
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_errors_are_those_of_leaving_out_one_day_after_the_other(shift: float):
     outcomes, p = told_outcomes(3, 900, per_day=15, shared=0.3)
+    p = expit(logit(p) + shift)
     line = calibration_line(outcomes.y, p, outcomes.days)
     left_out = []
     for day in np.unique(outcomes.days):

@@ -61,6 +61,17 @@ def test_sampled_values_are_those_of_the_definition():
     assert (found.values[:, 5] == 0.0).all(), "the margin does not look at the last feature"
 
 
+def test_orders_in_pairs_explain_pairs_of_features_without_error():
+    class Pairs(Tangle):
+        def margin(self, x):
+            wide = x.astype(np.float64)
+            return wide[:, 0] * wide[:, 1] - 2.0 * wide[:, 2] * wide[:, 5]
+
+    row, background = rows(2, 1), rows(3, 1)
+    found = contributions_of(Pairs(), row, background, seed=1)
+    assert found.values[0] == pytest.approx(shapley(Pairs(), row[0], background), abs=1e-6)
+
+
 def test_sampled_values_add_up_to_the_margin_and_follow_the_seed():
     model, x, background = Tangle(), rows(4, 300), rows(5, 40)
     found = contributions_of(model, x, background, seed=6)
