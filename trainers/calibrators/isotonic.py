@@ -25,6 +25,8 @@ KNOTS_MAX = 64
 CELL_ROWS_MIN = 50
 PLATT_SHARE = 0.05
 STEEPNESS_MAX = 4.0
+ROUNDING = 1e-9
+"""Of a cell: rows in another order must not begin it elsewhere."""
 
 Floats = NDArray[np.float64]
 
@@ -103,13 +105,13 @@ def fit_isotonic(margin: Floats, y: NDArray[np.int8], weights: Floats) -> Platt 
     if platt.slope == 0.0:
         return platt
     heeded = weights > 0.0
-    scaled = weights[heeded] / weights.mean()
+    scaled = weights[heeded] / weights[heeded].mean()
     p, group = np.unique(platt.probability(margin[heeded]), return_inverse=True)
     weight = np.bincount(group, weights=scaled).astype(np.float64)
     ones = np.bincount(group, weights=scaled * y[heeded]).astype(np.float64)
     rising = IsotonicRegression().fit_transform(p, ones / weight, sample_weight=weight)
     says = PLATT_SHARE * p + (1.0 - PLATT_SHARE) * rising
-    cells = _Cells(weight, weight * p, weight * says).pooled(_large_enough(weight))
+    cells = _Cells(weight, weight * p, weight * says).pooled(_cell_starts(weight, scaled.size))
     while (steep := _steepest_line(*cells.knots())) is not None:
         if cells.weight.size == 1:
             return platt
@@ -120,12 +122,11 @@ def fit_isotonic(margin: Floats, y: NDArray[np.int8], weights: Floats) -> Platt 
     return Isotonic(at.astype(np.float32), says.astype(np.float32), platt)
 
 
-def _large_enough(weight: Floats) -> NDArray[np.int64]:
+def _cell_starts(weight: Floats, rows: int) -> NDArray[np.int64]:
     """Return where cells of about one weight begin: CELL_ROWS_MIN rows or more, KNOTS_MAX cells."""
-    before = np.cumsum(weight) - weight
-    total = float(weight.sum())
-    cells = min(KNOTS_MAX, max(1, int(total / CELL_ROWS_MIN)))
-    _, starts = np.unique(before * cells // total, return_index=True)
+    cells = min(KNOTS_MAX, max(1, rows // CELL_ROWS_MIN))
+    share = (np.cumsum(weight) - weight) / weight.sum()
+    _, starts = np.unique(np.floor(share * cells + ROUNDING), return_index=True)
     return starts.astype(np.int64)
 
 

@@ -48,3 +48,13 @@ def test_a_few_rows_leave_little_more_than_platt():
     margin, y, weights, _ = draw(straight, 60)
     said = fit_isotonic(margin, y, weights).probability(margin)
     assert said == pytest.approx(fit_platt(margin, y, weights).probability(margin), abs=0.03)
+
+
+@pytest.mark.parametrize("cells", [1, 2, 8, 40])
+def test_full_cells_begin_at_the_same_rows_in_any_order(cells: int):
+    margin, y, weights, _ = draw(stepped, cells * CELL_ROWS_MIN)
+    order = np.random.default_rng(cells).permutation(y.size)
+    for weighed in (weights, np.full(y.size, 0.3)):
+        said = fit_isotonic(margin, y, weighed).probability(margin)
+        moved = fit_isotonic(margin[order], y[order], weighed[order]).probability(margin)
+        assert np.abs(said - moved).max() <= 1e-6
