@@ -5,6 +5,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from deploy.extraction_options import (
+    DateOrderOption,
+    DirOption,
+    EndOption,
+    IntervalOption,
+    OverlapOption,
+    ParamsOption,
+    PathOption,
+    RunFileOption,
+    SessionOption,
+    SourceOption,
+    StampOption,
+    StartOption,
+    StrategyOption,
+    SymbolOption,
+    ValidationOption,
+    VolumeOption,
+    ZoneOption,
+    given,
+)
 from deploy.options import DEFAULT_STATE, JsonOption, SetOption, StateOption
 from deploy.output import Output
 
@@ -18,42 +38,8 @@ TITLE = "training data"
 MONTH = len("2000-01")
 LEGEND = "hit rate: won before costs; base rate: won after them (y_binary), to be beaten"
 
-StrategyOption = Annotated[str | None, typer.Option(help="A built-in strategy.", metavar="NAME")]
-SymbolOption = Annotated[
-    list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")
-]
-ParamsOption = Annotated[
-    str | None, typer.Option(help="Parameters: JSON, a Python dict, or @FILE.", metavar="TEXT")
-]
 WinnersOption = Annotated[
     Path | None, typer.Option(help="Every winner of a winners.json.", metavar="FILE")
-]
-RunFileOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Run file (YAML).", metavar="FILE")
-]
-StartOption = Annotated[str | None, typer.Option(help="First day of bars.", metavar="DATE")]
-EndOption = Annotated[str | None, typer.Option(help="Last day of bars.", metavar="DATE")]
-SourceOption = Annotated[str | None, typer.Option(help="A bar source.", metavar="NAME")]
-DirOption = Annotated[
-    str | None, typer.Option("--dir", help="A folder, one file per symbol.", metavar="DIR")
-]
-PathOption = Annotated[str | None, typer.Option(help="One file of bars.", metavar="FILE")]
-IntervalOption = Annotated[str | None, typer.Option(help="1d, 1h, 15m …", metavar="LENGTH")]
-SessionOption = Annotated[
-    str | None, typer.Option(help="us_equity, futures, fx or crypto.", metavar="NAME")
-]
-ZoneOption = Annotated[str | None, typer.Option(help="Of stamps without one.", metavar="ZONE")]
-StampOption = Annotated[
-    str | None, typer.Option(help="Whether stamps are a bar's start or close.", metavar="WHICH")
-]
-ValidationOption = Annotated[
-    str | None, typer.Option(help="Of faulty bars: strict, repair or drop.", metavar="HOW")
-]
-DateOrderOption = Annotated[
-    str | None, typer.Option(help="Of 01/02/2020: mdy or dmy.", metavar="ORDER")
-]
-VolumeOption = Annotated[
-    str | None, typer.Option(help="zero: bars without a volume have 0.", metavar="HOW")
 ]
 CommissionOption = Annotated[
     float | None, typer.Option(help="Per side of a share or contract.", metavar="MONEY")
@@ -73,10 +59,6 @@ TargetOption = Annotated[
 ]
 HoldOption = Annotated[
     int | None, typer.Option(help="Time limit of a triple barrier.", metavar="BARS")
-]
-OverlapOption = Annotated[
-    bool | None,
-    typer.Option("--overlapping/--one-at-a-time", help="Whether signals come in open trades."),
 ]
 DatabaseOption = Annotated[
     bool | None,
@@ -141,17 +123,17 @@ def extract(
     }
     data |= {"source": source, "dir": directory, "path": path, "stamp": stamp}
     data |= {"validation": validation, "session": session, "timezone": timezone}
-    data |= {"params": _given(date_order=date_order, volume=volume) or None}
+    data |= {"params": given(date_order=date_order, volume=volume) or None}
     asked = Asked(
         config=config,
         assignments=tuple(assignments or ()),
         strategy=strategy,
         params=params,
         winners=from_winners,
-        data=_given(**data),
-        label=_given(rule=label, target_r=target_r, max_hold_bars=max_hold_bars),
-        terms=_given(commission_per_side=commission_per_side, slippage_ticks=slippage_ticks)
-        | _given(tick_size=tick_size, point_value=point_value),
+        data=given(**data),
+        label=given(rule=label, target_r=target_r, max_hold_bars=max_hold_bars),
+        terms=given(commission_per_side=commission_per_side, slippage_ticks=slippage_ticks)
+        | given(tick_size=tick_size, point_value=point_value),
         overlapping=overlapping,
         to_database=to_database,
     )
@@ -228,7 +210,3 @@ def _show(done: "list[Extracted]", failed: "list[Failed]", output: Output) -> No
 
 def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -13,6 +13,9 @@ class TrainingTask(msgspec.Struct, frozen=True, kw_only=True):
     `symbol` None: those of every symbol. `rule` is the file that decides, `params` its
     parameters. `vectors`: as the stream `served` them, or `recomputed` from bars, of which
     `bars_digest` tells. `warnings` are told with the result.
+
+    `chosen_from_ts` and `chosen_to_ts`, UTC ns, 0 for parameters that nobody searched for: the
+    first and the last close of the bars on which the strategy's own were chosen.
     """
 
     strategy: str
@@ -23,6 +26,8 @@ class TrainingTask(msgspec.Struct, frozen=True, kw_only=True):
     bars_digest: str = ""
     vectors: str = "recomputed"
     warnings: tuple[str, ...] = ()
+    chosen_from_ts: int = 0
+    chosen_to_ts: int = 0
 
     @property
     def scope(self) -> str:
