@@ -67,8 +67,15 @@ def _of_figures(found: Evaluation) -> Iterator[str]:
         yield f"the probabilities say too much: calibration slope {estimate(slope)}, below 1"
     elif _is_below(1.0, slope.low):
         yield f"the probabilities say too little: calibration slope {estimate(slope)}, above 1"
-    if found.acceptance is not None:
-        gain = found.acceptance.utility_gain_r
+    accepted = found.acceptance
+    if accepted is not None and not 0 < accepted.accepted < found.samples:
+        which = "all" if accepted.accepted else "none"
+        yield (
+            f"it accepts {which} of the held-out signals: what that earns says nothing of telling "
+            "them apart"
+        )
+    elif accepted is not None:
+        gain = accepted.utility_gain_r
         if gain.low is not None and gain.low <= 0.0:
             yield (
                 "that filtering earns more than taking every signal is not beyond chance: "

@@ -24,6 +24,11 @@ NAME_SHOWN_MAX = 34
 BIN_WIDTH_MIN = 0.004
 """Bins narrower than this would not be seen."""
 
+WIDTH_MIN = 0.1
+PATHS_WIDTH_MIN = 0.01
+"""Axes of probabilities, and of paths, are at least so wide: less is not worth telling apart."""
+
+MARGIN_SHARE = 0.03
 NATS_IN_MILLI = 1000.0
 POINT_95 = 1.96
 
@@ -78,7 +83,7 @@ def reliability_picture(evaluations: Evaluations) -> go.Figure:
     """
     picture = _above_each_other(heights=(0.74, 0.26), height=440, spacing=0.05)
     bins = [one for _, found in evaluations for one in found.reliability.bins]
-    ends = [min(one.lowest for one in bins), max(one.highest for one in bins)]
+    ends = _range([value for one in bins for value in (one.lowest, one.highest)], WIDTH_MIN)
     line = {"color": LOSS, "width": 1.0, "dash": "dot"}
     diagonal = go.Scatter(x=ends, y=ends, mode="lines", name="perfect", line=line, hoverinfo="skip")
     picture.add_trace(diagonal, row=1, col=1)
@@ -102,6 +107,7 @@ def reliability_picture(evaluations: Evaluations) -> go.Figure:
     picture.update_layout(barmode="overlay", hovermode="closest")
     picture.update_yaxes(title_text="share that came true", row=1, col=1)
     picture.update_yaxes(title_text="density", showticklabels=False, row=2, col=1)
+    picture.update_xaxes(range=ends)
     picture.update_xaxes(title_text="probability foretold", row=2, col=1)
     return picture
 
@@ -134,6 +140,10 @@ def threshold_picture(evaluations: Evaluations, chosen: Threshold | None) -> go.
     _add_marks(picture, chosen, (min(lows), max(highs)))
     picture.update_yaxes(title_text="R a signal over all", row=1, col=1)
     picture.update_yaxes(title_text="accepted", tickformat=".0%", row=2, col=1)
+    places = [place for _, found in evaluations for place in found.curve.threshold]
+    if chosen is not None:
+        places += [chosen.value, chosen.value if chosen.break_even is None else chosen.break_even]
+    picture.update_xaxes(range=_range(places, WIDTH_MIN))
     picture.update_xaxes(title_text="threshold", tickformat=".3~f", row=2, col=1)
     return picture
 
@@ -245,6 +255,8 @@ def _add_paths(
     picture.add_trace(box, row=1, col=column)
     line = {"color": LOSS, "width": 1.2, "dash": "dot"}
     picture.add_vline(x=paths.null * scale, line=line, row=1, col=column)
+    shown = [value * scale for value in (*paths.values, paths.null)]
+    picture.update_xaxes(range=_range(shown, PATHS_WIDTH_MIN * scale), row=1, col=column)
 
 
 def _density(bins: Sequence[ReliabilityBin], name: str) -> go.Bar:
@@ -336,3 +348,11 @@ def _names(features: Sequence[str]) -> str:
 def _plain(text: str) -> str:
     """Text that a picture shows as it stands: it would take tags for its own."""
     return html.escape(text, quote=False)
+
+
+def _range(values: Sequence[float], width_min: float) -> list[float]:
+    """The ends of an axis that shows all of `values`, none of them at its edge."""
+    low, high = min(values), max(values)
+    reach = max((high - low) * (0.5 + MARGIN_SHARE), width_min / 2.0)
+    middle = (low + high) / 2.0
+    return [middle - reach, middle + reach]

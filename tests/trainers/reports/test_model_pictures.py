@@ -136,3 +136,22 @@ def test_equity_shows_all_the_accepted_and_the_band_of_chance(report):
     assert (list(high.y), list(low.y)) == (list(paths.random_high), list(paths.random_low))
     assert low.fill == "tonexty"
     assert list(low.x) == list(np.array(paths.exit_ts).astype("datetime64[ns]"))
+
+
+def test_no_mark_lies_on_the_edge_of_its_picture(report, evaluations):
+    far = replace(report.threshold, value=0.9)
+    low, high = model_pictures.threshold_picture(evaluations, far).layout.xaxis.range
+    assert low < min(report.out_of_fold.curve.threshold)
+    assert 0.9 < high < 1.0
+
+
+def test_a_model_that_always_says_the_same_is_not_blown_up(report):
+    same = PathDistribution(0.5, (0.5, 0.5), 0.5, 0.5, 0.5, 0.5)
+    found = replace(report.combinatorial, figures=replace(report.combinatorial.figures, auc=same))
+    assert list(model_pictures.paths_picture(found).layout.xaxis.range) == [0.495, 0.505]
+    held = report.holdout.evaluation
+    (first, *_) = held.reliability.bins
+    flat = replace(first, lowest=0.46, highest=0.46, foretold=0.46)
+    flat_told = replace(held, reliability=replace(held.reliability, bins=(flat,)))
+    picture = model_pictures.reliability_picture([(HOLDOUT, flat_told)])
+    assert picture.layout.xaxis.range == pytest.approx((0.41, 0.51))

@@ -134,6 +134,13 @@ def with_evaluation(**changes):
             "the model is silent on 200 of 600 held-out signals, which count as the base rate's",
         ),
         (
+            with_evaluation(
+                acceptance=replace(report_of().holdout.evaluation.acceptance, accepted=0)
+            ),
+            "it accepts none of the held-out signals: what that earns says nothing of telling "
+            "them apart",
+        ),
+        (
             with_evaluation(auc=Figure(0.53, 0.01, 0.51, 0.55)),
             "the holdout is worse than out of fold beyond chance: AUC 0.530 (0.510 to 0.550) after "
             "0.620 (0.591 to 0.648)",
@@ -148,7 +155,7 @@ def with_evaluation(**changes):
             "folds choose different features: stability 0.12 (0.02 to 0.22)",
         ),
     ],
-    ids=["overlap", "silent", "decay", "unstable"],
+    ids=["overlap", "silent", "none_accepted", "decay", "unstable"],
 )
 def test_one_thing_that_is_wrong_is_the_one_that_is_said(report, words):
     assert caveats(report) == (words,)
