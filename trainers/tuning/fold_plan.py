@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from models.vector import SIGNAL_NAMES
 from streams.errors import DataError
-from trainers.challenger import FOLD_SAMPLES_MIN
 from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import Dataset
 from trainers.learner import load_learner
 from trainers.selection.feature_clusters import CLUSTERS, feature_clusters
 from trainers.selection.representatives import Rule, choose_representatives
 from trainers.splits import Split
+
+FOLD_ROWS_MIN = 20
+"""Fewer teach nothing that a calibration could tell from chance."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +33,7 @@ ChooseColumns = Callable[[Dataset, Floats], Ints]
 
 @dataclass(frozen=True, slots=True)
 class PlannedFold:
-    """A fold that can be fitted: both classes, FOLD_SAMPLES_MIN rows or more, none incomplete.
+    """A fold that can be fitted: both classes, FOLD_ROWS_MIN rows or more, none incomplete.
 
     `number` is that of its split, from 0. `columns` int64[k] of the served vector; `train`
     int64[m] are the rows of `x` float32[m, k], `y` int8[m] and `weights` float64[m]; `test`
@@ -178,4 +180,4 @@ def _planned(
 
 
 def _can_be_fitted(y: NDArray[np.int8]) -> bool:
-    return y.size >= FOLD_SAMPLES_MIN and 0 < int(y.sum()) < y.size
+    return y.size >= FOLD_ROWS_MIN and 0 < int(y.sum()) < y.size

@@ -36,7 +36,7 @@ from trainers.tuning.tuning_trial import TuningTrial, run_trial
 
 LAG = 8
 """Trials on the way at a time: the most workers that can help."""
-ROWS_MIN = 40
+ROWS_MIN = 20
 """Fewer outcomes out of fold calibrate nothing."""
 
 NOTHING_FIXED: Mapping[str, Any] = MappingProxyType({})

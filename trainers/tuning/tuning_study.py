@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,24 @@ def frozen(
 
 def identity_of(learner: str, plan: FoldPlan, settings: TuningSettings) -> dict[str, Any]:
     """Return what the trials of a search depend on: more of them may be made later."""
-    fitting = importlib.import_module(f"{learners.__name__}.{learner}")
-    code = hashlib.sha256()
-    for module in drawn_from([fitting, tuning_trial], _OURS):
-        code.update(Path(str(module.__file__)).read_bytes())
     return {
         "learner": learner,
         "data": _digest(plan),
-        "code": code.hexdigest()[:CODE_DIGITS],
+        "code": _code_digest(learner),
         "seed": settings.seed,
         "startup_trials": settings.startup_trials,
         "prune": settings.prune,
     }
+
+
+@cache
+def _code_digest(learner: str) -> str:
+    """Of what makes a trial. Read once: a file that is edited later is not what runs here."""
+    fitting = importlib.import_module(f"{learners.__name__}.{learner}")
+    digest = hashlib.sha256()
+    for module in drawn_from([fitting, tuning_trial], _OURS):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:CODE_DIGITS]
 
 
 def _digest(plan: FoldPlan) -> str:
