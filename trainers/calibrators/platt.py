@@ -17,6 +17,8 @@ NEWTON_STEPS_MAX = 50
 NEWTON_TOLERANCE = 1e-10
 RIDGE = 1e-9
 SLOPE_MIN = 1e-6
+SPREAD_MIN = 1e-9
+"""Of the largest margin."""
 
 
 class Platt(NamedTuple):
@@ -64,7 +66,11 @@ def fit_platt(
     rate = base_rate(y, weights)
     constant = Platt(0.0, float(np.log(rate / (1.0 - rate))), int(y.size))
     spread = float(margin.std()) if margin.size else 0.0
-    if spread <= 0.0 or not 0 < int(y.sum()) < y.size:
+    # Margins that differ by their rounding alone rank nothing, and would be blown up into a skill.
+    if (
+        spread <= SPREAD_MIN * float(np.abs(margin).max(initial=0.0))
+        or not 0 < int(y.sum()) < y.size
+    ):
         return constant
     scaled = weights / weights.mean()
     target = smoothed_targets(y, scaled)

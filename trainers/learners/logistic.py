@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from trainers.graph import Graph
 
@@ -96,7 +97,9 @@ def fit(
         0.0,
     )
     model = LogisticRegression(C=params.inverse_ridge, max_iter=ITERATIONS_MAX, tol=TOLERANCE)
-    model.fit(blank.standardise(x).astype(np.float64), y, sample_weight=weights)
+    # Many threads for small products wait for one another more than they work, and round otherwise.
+    with threadpool_limits(threads):
+        model.fit(blank.standardise(x).astype(np.float64), y, sample_weight=weights)
     return Logistic(
         blank.center,
         blank.inverse_scale,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.dataset import Dataset
-from trainers.evaluation.evaluation import evaluate
+from trainers.evaluation.evaluation import Evaluation, evaluate
 from trainers.evaluation.figure import Figure, auc_figure, mean_figure, unknown
 from trainers.evaluation.importance import importance_of
 from trainers.metrics import log_losses
@@ -15,6 +15,7 @@ from trainers.pipeline.model_report import ModelReport
 from trainers.pipeline.model_training import FrozenModel, JudgedModel
 from trainers.pipeline.pipeline_settings import PipelineSettings, settings_told
 from trainers.pipeline.report_days import span_of
+from trainers.pipeline.research_spans import BY_DATES, K_FOLD
 from trainers.pipeline.search_account import overfitting_of, tuning_of
 from trainers.pipeline.training_task import Stage, TrainingPlace, TrainingTask
 from trainers.pipeline.walk_account import combinatorial_of, walk_forward_of
@@ -24,6 +25,7 @@ from trainers.served_difference import ServedDifference
 
 LIBRARIES = ("lightgbm", "xgboost-cpu", "catboost", "scikit-learn", "onnxruntime", "numpy")
 NO_PATHS = "not asked for: pipeline.cpcv_groups is 0"
+NO_WALK = "the forest was searched under combinatorial purged cross-validation, not walking forward"
 
 Floats = NDArray[np.float64]
 
@@ -38,20 +40,8 @@ def account_of(
 ) -> ModelReport:
     """Return the account of a model. `samples` are all that it was made from."""
     frozen = judged.frozen
-    research, holdout = frozen.spans.research, frozen.spans.holdout
-    null = frozen.challenger.null_probability
-    missing: dict[str, str] = {}
-    combinatorial = None
-    if settings.cpcv_groups:
-        combinatorial = combinatorial_of(
-            frozen,
-            settings,
-            lambda done, total: place.on_stage(Stage("paths", done, total)),
-        )
-    else:
-        missing["combinatorial"] = NO_PATHS
+    walk_forward, combinatorial, missing = _walks(frozen, settings, place)
     place.on_stage(Stage("account", 0, 1))
-    rows = np.isfinite(frozen.out_of_fold)
     report = ModelReport(
         identity=_identity(samples, frozen, task, settings, place),
         spans=_spans(frozen, settings),
@@ -64,43 +54,72 @@ def account_of(
         candidates=_candidates(frozen),
         tuning=tuning_of(frozen),
         feature_choice=_features(frozen, settings),
-        calibration=parts.CalibrationChoice(
-            method=frozen.challenger.calibration.name,
-            rows=frozen.challenger.calibration.rows,
-            figures=frozen.challenger.calibration.figures(),
-        ),
+        calibration=_calibration(frozen),
         threshold=parts.Threshold(
             value=frozen.threshold.value,
             rule=frozen.threshold.rule,
             break_even=frozen.threshold.break_even,
         ),
-        walk_forward=walk_forward_of(frozen),
+        walk_forward=walk_forward,
         combinatorial=combinatorial,
         overfitting=overfitting_of(frozen, task, place),
-        out_of_fold=evaluate(
-            research.take(rows),
-            frozen.out_of_fold[rows],
-            null_probability=null,
-            threshold=frozen.threshold.value,
-        ),
-        holdout=parts.Holdout(
-            opened_ts=judged.opened.first_ts,
-            opened_before=judged.opened.before,
-            opened_for_others=judged.opened.for_others,
-            evaluation=evaluate(
-                holdout,
-                judged.said,
-                null_probability=null,
-                threshold=frozen.threshold.value,
-            ),
-        ),
-        importance=importance_of(frozen.challenger, holdout, seed=settings.seed),
+        out_of_fold=_out_of_fold(frozen),
+        holdout=_holdout(judged),
+        importance=importance_of(frozen.challenger, frozen.spans.holdout, seed=settings.seed),
         served_difference=served_difference,
         missing=missing,
         settings=settings_told(settings),
     )
     place.on_stage(Stage("account", 1, 1))
     return report
+
+
+def _walks(
+    frozen: FrozenModel, settings: PipelineSettings, place: TrainingPlace
+) -> tuple[parts.WalkForwardReport | None, parts.Combinatorial | None, dict[str, str]]:
+    """Both ways through time, and why one is missing."""
+    missing: dict[str, str] = {}
+    walk_forward = walk_forward_of(frozen) if frozen.searched.is_walk else None
+    if walk_forward is None:
+        missing["walk_forward"] = NO_WALK
+    if not settings.cpcv_groups:
+        return walk_forward, None, missing | {"combinatorial": NO_PATHS}
+    combinatorial = combinatorial_of(
+        frozen, settings, lambda done, total: place.on_stage(Stage("paths", done, total))
+    )
+    return walk_forward, combinatorial, missing
+
+
+def _calibration(frozen: FrozenModel) -> parts.CalibrationChoice:
+    calibration = frozen.challenger.calibration
+    return parts.CalibrationChoice(
+        method=calibration.name, rows=calibration.rows, figures=calibration.figures()
+    )
+
+
+def _out_of_fold(frozen: FrozenModel) -> Evaluation:
+    rows = np.isfinite(frozen.out_of_fold)
+    return evaluate(
+        frozen.spans.research.take(rows),
+        frozen.out_of_fold[rows],
+        null_probability=frozen.challenger.null_probability,
+        threshold=frozen.threshold.value,
+    )
+
+
+def _holdout(judged: JudgedModel) -> parts.Holdout:
+    frozen = judged.frozen
+    return parts.Holdout(
+        opened_ts=judged.opened.first_ts,
+        opened_before=judged.opened.before,
+        opened_for_others=judged.opened.for_others,
+        evaluation=evaluate(
+            frozen.spans.holdout,
+            judged.said,
+            null_probability=frozen.challenger.null_probability,
+            threshold=frozen.threshold.value,
+        ),
+    )
 
 
 def _identity(
@@ -121,6 +140,8 @@ def _identity(
         known_to_ts=int(frozen.spans.research.exit_ts.max()),
         trained_ts=place.now_ns(),
         libraries={name: version(name) for name in LIBRARIES},
+        chosen_from_ts=task.chosen_from_ts,
+        chosen_to_ts=task.chosen_to_ts,
     )
 
 
@@ -128,17 +149,20 @@ def _spans(frozen: FrozenModel, settings: PipelineSettings) -> parts.Spans:
     spans = frozen.spans
     folds = len(frozen.searched.plan.folds)
     walk = "rolling" if _is_rolling(settings, spans.by) else "anchored"
+    scheme = f"walk-forward by {spans.by}, {walk}, {folds} folds"
+    if spans.by == K_FOLD:
+        scheme = f"{K_FOLD}, {folds} folds: too few samples to walk forward in"
     return parts.Spans(
         research=span_of(spans.research),
         holdout=span_of(spans.holdout),
         embargo_days=settings.embargo_days,
-        scheme=f"walk-forward by {spans.by}, {walk}, {folds} folds",
+        scheme=scheme,
         purged=spans.purged,
     )
 
 
 def _is_rolling(settings: PipelineSettings, by: str) -> bool:
-    return settings.dates.train_blocks is not None if by == "dates" else settings.train_folds > 0
+    return settings.dates.train_blocks is not None if by == BY_DATES else settings.train_folds > 0
 
 
 def _samples(frozen: FrozenModel, task: TrainingTask) -> parts.Samples:

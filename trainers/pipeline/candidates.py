@@ -5,10 +5,10 @@
 - `blend`: the mean of the calibrated log-odds of the ensemble, the line and the forest, three
   models that err in different ways.
 
-The blend is taken unless another was better, out of fold, by more than one standard error of
-their difference: near the noise floor the lowest of five losses is mostly luck. Measured on Layer
-A at n = 500 / 2000 (12 seeds, untuned): the blend keeps 56 / 74 % of the edge at a Bayes AUC of
-.62 and 71 / 82 % at .70, whichever was best out of fold 53 / 72 % and 68 / 79 %.
+The blend is taken unless another was better, out of fold, by more than CHOICE_ERRORS standard
+errors of their difference: near the noise floor the lowest of seven losses is mostly luck.
+Measured on Layer A at n = 500 / 2000 (12 seeds, untuned): the blend keeps 56 / 74 % of the edge
+at a Bayes AUC of .62 and 71 / 82 % at .70, whichever was best out of fold 53 / 72 % and 68 / 79 %.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,8 @@ from trainers.pipeline.pipeline_settings import BOOSTERS
 from trainers.tuning.tuning import Tuned
 
 ENSEMBLE, BLEND = "ensemble", "blend"
-ROWS_MIN = 40
+CHOICE_ERRORS = 2.0
+ROWS_MIN = 20
 """Fewer out-of-fold predictions calibrate nothing."""
 
 Floats = NDArray[np.float64]
@@ -115,7 +116,7 @@ def choose(
     y: NDArray[np.int8],
     clusters: NDArray[np.int64],
 ) -> Candidate:
-    """Return the last candidate, or the one that is better than it by more than an error.
+    """Return the last candidate, or the one that is better than it by more than its errors.
 
     `probabilities` are the candidates' calibrated out-of-fold ones; the one with the greatest gain
     wins among several.
@@ -124,7 +125,7 @@ def choose(
     best, best_gain = standard, 0.0
     for one in candidates[:-1]:
         gain = gain_over(probabilities[one.name], probabilities[standard.name], y, clusters)
-        if gain.value > max(gain.error, best_gain):
+        if gain.value > max(CHOICE_ERRORS * gain.error, best_gain):
             best, best_gain = one, gain.value
     return best
 

@@ -36,7 +36,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `symbol` None: it speaks for all symbols of the strategy. `params` are the strategy's.
     `known_to_ts`, event time, UTC ns: the last label that it learned from was closed then.
     `trained_ts`: what the clock said when it was made. `version`: its short name, None where no
-    model was written. `libraries`: the versions of those that fitted it.
+    model was written. `libraries`: the versions of those that fitted it. `chosen_from_ts` and
+    `chosen_to_ts`, 0 where nobody searched: the bars on which `params` were chosen.
     """
 
     strategy: str
@@ -50,6 +51,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trained_ts: int | None = None
     version: str | None = None
     libraries: dict[str, str] = {}
+    chosen_from_ts: int = 0
+    chosen_to_ts: int = 0
 
 
 class Spans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -39,12 +39,12 @@ from trainers.pipeline.candidates import (
     null_probability,
 )
 from trainers.pipeline.pipeline_settings import PipelineSettings
+from trainers.pipeline.report_days import day_of
 from trainers.pipeline.research_spans import ResearchSpans, cut_spans
 from trainers.pipeline.search import Searched, search
 from trainers.pipeline.training_task import Stage, TrainingPlace, TrainingTask
 from trainers.research.trial_ledger import symbols_digest_of
 from trainers.sample_weights import WeightSettings, weights_of
-from trainers.tuning.fold_plan import choose_columns
 
 Floats = NDArray[np.float64]
 
@@ -110,7 +110,8 @@ def freeze_model(
     }
     taken = choose(candidates, probabilities, research.y, research.days)
     place.on_stage(Stage("fit", 0, 1))
-    challenger = fit_taken(taken, research, weights, settings, calibrations[taken.name])
+    columns = searched.choose(research, weights)
+    challenger = fit_taken(taken, research, columns, weights, settings, calibrations[taken.name])
     out_of_fold = probabilities[taken.name]
     rows = np.isfinite(out_of_fold)
     threshold = choose_threshold(
@@ -131,7 +132,11 @@ def freeze_model(
         taken=taken,
         challenger=challenger,
         threshold=threshold,
-        warnings=(*task.warnings, *training_warnings(research)),
+        warnings=(
+            *task.warnings,
+            *_chosen_on_sealed(task, spans.holdout),
+            *training_warnings(research),
+        ),
     )
 
 
@@ -154,6 +159,7 @@ def export_model(
     """Return the card's bytes and the graph's. Errors as `write_model`."""
     figures = {name: f for name, f in judged.verdict.figures.items() if np.isfinite(f)}
     figures["threshold"] = judged.frozen.threshold.value
+    figures["base_rate"] = judged.frozen.challenger.null_probability
     return write_model(
         judged.frozen.challenger,
         strategy=task.strategy,
@@ -187,12 +193,12 @@ def calibration_of(
 def fit_taken(
     taken: Candidate,
     research: Dataset,
+    columns: NDArray[np.int64],
     weights: Floats,
     settings: PipelineSettings,
     calibration: Calibration,
 ) -> Challenger:
-    """Fit the candidate to all of the research span, columns chosen on it."""
-    columns = choose_columns(research, weights, clusters=settings.clusters or None)
+    """Fit the candidate to all of the research span, on columns that were chosen on it."""
     rows = np.flatnonzero(complete_rows(research.x, columns))
     whole = np.ascontiguousarray(research.x[np.ix_(rows, columns)])
     fitted = taken.fit(
@@ -223,6 +229,18 @@ def configuration_digest(frozen: FrozenModel) -> str:
         frozen.threshold.value,
     )
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
+
+
+def _chosen_on_sealed(task: TrainingTask, holdout: Dataset) -> tuple[str, ...]:
+    """Say so where the strategy's own parameters were chosen on bars of the sealed days."""
+    first, last = int(holdout.ts[0]), int(holdout.exit_ts.max())
+    if not first <= task.chosen_to_ts or task.chosen_from_ts > last:
+        return ()
+    return (
+        f"the strategy's parameters were chosen on bars up to {day_of(task.chosen_to_ts)}, the "
+        f"sealed days from {day_of(first)} on among them: what these show of the strategy is not "
+        "new, only what they show of the model is",
+    )
 
 
 def _break_seal(frozen: FrozenModel, task: TrainingTask, place: TrainingPlace) -> Opened:

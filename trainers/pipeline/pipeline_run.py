@@ -6,12 +6,12 @@ code, is not made again. One that fails is told, and does not stop the others.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from models.signing import SigningKey
-from streams.errors import AssayError, ConfigError
+from streams.errors import AssayError, ConfigError, DataError
 from trainers.dataset import Dataset
 from trainers.pipeline.account import account_of
 from trainers.pipeline.model_files import FileNames, write_model_files
@@ -25,9 +25,11 @@ from trainers.pipeline.pipeline_results import (
 )
 from trainers.pipeline.pipeline_settings import PipelineSettings, settings_told
 from trainers.pipeline.training_task import TrainingPlace, TrainingTask
+from trainers.reports.pipeline_page import write_pipeline_page
 from trainers.served_difference import ServedDifference
 
 RESULTS_FILE = "pipeline_results.json"
+PAGE_FILE = "pipeline_report.html"
 
 Told = ModelReport | ModelFailure
 
@@ -74,18 +76,28 @@ def run_pipeline(
 
     `on_told` hears of each, and whether it was there already.
     """
-    path = run.folder / RESULTS_FILE
-    before = () if run.again else _earlier(path)
+    before = () if run.again else _earlier(run.folder / RESULTS_FILE)
     told: list[Told] = []
     for job in jobs:
         result, was_found = _told_of(job, run, before)
         told.append(result)
         # Those of the run before stay until they are made again.
-        write_results(PipelineResults(VERSION, run.created_from, _merged(told, before)), path)
+        _write(PipelineResults(VERSION, run.created_from, _merged(told, before)), run.folder)
         on_told(job, result, was_found)
     results = PipelineResults(VERSION, run.created_from, tuple(told))
-    write_results(results, path)
+    _write(results, run.folder)
     return results
+
+
+def _write(results: PipelineResults, folder: Path) -> None:
+    write_results(results, folder / RESULTS_FILE)
+    try:
+        write_pipeline_page(results, folder / PAGE_FILE)
+    except OSError as error:
+        raise DataError(
+            f"the page of all models cannot be written to {folder / PAGE_FILE}: "
+            f"{error.strerror or error}; name another --output-dir"
+        ) from None
 
 
 def _told_of(job: PipelineJob, run: PipelineRun, before: tuple[Told, ...]) -> tuple[Told, bool]:
@@ -123,20 +135,33 @@ def _earlier(path: Path) -> tuple[Told, ...]:
 
 
 def _same(found: JobSamples, run: PipelineRun, before: tuple[Told, ...]) -> ModelReport | None:
-    digest = found.samples.digest()
+    task = found.task
+    asked = (
+        (task.strategy, task.symbol, task.interval, found.samples.digest()),
+        _plain(task.params),
+        (run.place.release, _plain(settings_told(run.settings))),
+        (task.vectors, task.chosen_from_ts, task.chosen_to_ts),
+        found.served_difference,
+    )
     for one in before:
         if not isinstance(one, ModelReport):
             continue
         identity = one.identity
-        told = (identity.strategy, identity.symbol, identity.params, identity.data_digest)
-        asked = (found.task.strategy, found.task.symbol, found.task.params, digest)
-        if (
-            told == asked
-            and identity.code_version == run.place.release
-            and one.settings == settings_told(run.settings)
-        ):
+        told = (
+            (identity.strategy, identity.symbol, identity.interval, identity.data_digest),
+            _plain(identity.params),
+            (identity.code_version, _plain(one.settings)),
+            (one.samples.vectors, identity.chosen_from_ts, identity.chosen_to_ts),
+            one.served_difference,
+        )
+        if told == asked:
             return one
     return None
+
+
+def _plain(values: dict[str, Any]) -> bytes:
+    """A mapping as its file holds it: a tuple is a list there."""
+    return msgspec.json.encode(values, order="sorted")
 
 
 def _has_files(report: ModelReport, folder: Path) -> bool:
@@ -152,4 +177,4 @@ def _key(told: Told) -> tuple[str, str | None, bytes]:
     if isinstance(told, ModelFailure):
         return told.strategy, told.symbol, b""
     identity = told.identity
-    return identity.strategy, identity.symbol, msgspec.json.encode(identity.params, order="sorted")
+    return identity.strategy, identity.symbol, _plain(identity.params)

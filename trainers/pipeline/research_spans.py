@@ -1,6 +1,7 @@
 """Which samples are searched, fold by fold, and which stay sealed until the end."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,14 @@ from streams.errors import DataError
 from trainers.dataset import DAY_NS, Dataset
 from trainers.pipeline.pipeline_settings import BY_DATES_SAMPLES_MIN, PipelineSettings
 from trainers.splits import Split, closed_before
+from trainers.validation.purged_k_fold import PurgedKFold
+from trainers.validation.span_splitter import SpanSplitter
 from trainers.validation.walk_forward import WalkForward
+
+BY_DATES, BY_SHARE, K_FOLD = "dates", "share", "purged k-fold"
+WALK_SAMPLES_MIN = 200
+"""Fewer are too few to walk forward in: each fold is tested by all of time that does not touch it.
+"""
 
 SPAN_SAMPLES_MIN = 10
 """A research span or a holdout of fewer says nothing at all."""
@@ -18,7 +26,7 @@ SPAN_SAMPLES_MIN = 10
 class ResearchSpans:
     """`research` and `holdout`, in time order; no label of the first touches the second.
 
-    `splits` are of the rows of `research`. `by` is `dates` or `share`. `purged`: how many samples
+    `splits` are of the rows of `research`, `by` says how they were cut. `purged`: how many samples
     before the holdout are in neither, for their label was not closed in time.
     """
 
@@ -80,7 +88,7 @@ def _by_dates(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
         research,
         samples.take((samples.ts >= opens) & (samples.ts < closes)),
         _splits(splitter, research),
-        "dates",
+        BY_DATES,
         int(is_early.sum() - is_research.sum()),
     )
 
@@ -94,19 +102,18 @@ def _by_share(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
     embargo_ns = int(settings.embargo_days * DAY_NS)
     is_research = closed_before(samples.exit_ts, opens, embargo_ns)
     research, holdout = samples.take(is_research), samples.take(samples.ts >= opens)
-    rolling = settings.train_folds or None
-    splitter = WalkForward(
-        settings.folds,
-        train_blocks=rolling,
-        embargo_ns=embargo_ns,
-        start_ts=research.ts,
-        end_ts=research.exit_ts,
-    )
     purged = count - len(research) - len(holdout)
-    return ResearchSpans(research, holdout, _splits(splitter, research), "share", purged)
+    times: dict[str, Any] = {"start_ts": research.ts, "end_ts": research.exit_ts}
+    if len(research) < WALK_SAMPLES_MIN:
+        purged_folds = PurgedKFold(settings.folds, embargo_ns=embargo_ns, **times)
+        return ResearchSpans(research, holdout, _splits(purged_folds, research), K_FOLD, purged)
+    walk = WalkForward(
+        settings.folds, train_blocks=settings.train_folds or None, embargo_ns=embargo_ns, **times
+    )
+    return ResearchSpans(research, holdout, _splits(walk, research), BY_SHARE, purged)
 
 
-def _splits(splitter: WalkForward, research: Dataset) -> tuple[Split, ...]:
+def _splits(splitter: SpanSplitter, research: Dataset) -> tuple[Split, ...]:
     if not len(research):
         return ()
     return tuple(splitter.split(research.x))

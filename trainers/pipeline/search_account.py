@@ -34,7 +34,7 @@ def tuning_of(frozen: FrozenModel) -> Tuning:
         complete=sum(trial.is_complete for trial in trials),
         pruned=sum(not trial.is_complete for trial in trials),
         best_log_loss=constant - max(one.value for one in tuned),
-        default_log_loss=constant - tuned[0].default_value,
+        default_log_loss=constant - max(one.default_value for one in tuned),
     )
 
 

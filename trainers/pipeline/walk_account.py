@@ -81,7 +81,7 @@ def combinatorial_of(
     for number, split in enumerate(splits):
         weights = np.zeros(len(research))
         weights[split.train] = weights_of(research.take(split.train), weight_settings(settings))
-        plan = plan_folds(research, weights, [split], clusters=settings.clusters or None)
+        plan = plan_folds(research, weights, [split], choose=frozen.searched.choose)
         margins = np.full(len(research), np.nan)
         null = base_rate(research.y[split.train], weights[split.train])
         for fold in plan.folds:

@@ -48,3 +48,12 @@ def test_weights_move_the_base_rate():
     assert fit_platt(np.zeros(1000), y, weights).probability(np.zeros(1))[0] == pytest.approx(
         0.75, abs=0.01
     )
+
+
+def test_margins_that_differ_by_rounding_alone_say_the_base_rate():
+    rng = np.random.default_rng(4)
+    y = (rng.random(400) < 0.4).astype(np.int8)
+    margin = 0.3 + np.where(y == 1, 2.0**-54, 0.0)
+    fitted = fit_platt(margin, y, np.ones(400))
+    assert fitted.slope == 0.0
+    assert fitted.probability(margin) == pytest.approx(y.mean(), abs=0.01)
