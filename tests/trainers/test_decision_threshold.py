@@ -124,6 +124,20 @@ def test_the_curve_is_what_each_candidate_would_have_earned():
     assert curve.shortfall_error[at] == pytest.approx(error)
 
 
+@pytest.mark.parametrize("errors", [0.0, 0.5, 1.0, 2.0])
+def test_a_search_takes_the_lowest_threshold_within_the_errors_of_the_best(errors: float):
+    probability, r, days, weights = draw(800, seed=9)
+    settings = ThresholdSettings(rule="utility", accepted_min=1, errors=errors)
+    chosen = choose_threshold(probability, r, days, weights, settings)
+    curve = chosen.curve
+    near = curve.utility_r.max() - curve.utility_r <= errors * curve.shortfall_error
+    assert chosen.value == curve.threshold[near].min()
+    # The error of a lead is less than that of what leads: two candidates share most trades.
+    if errors == 1.0:
+        wide = curve.utility_r.max() - curve.utility_r <= curve.error
+        assert chosen.value > curve.threshold[wide].min()
+
+
 @given(st.integers(0, 10_000), st.integers(2, 300), st.sampled_from(["break_even", "utility"]))
 def test_neither_the_scale_of_weights_nor_the_order_of_rows_matters(seed, count, rule):
     probability, r, days, weights = draw(count, seed)

@@ -58,3 +58,11 @@ def test_full_cells_begin_at_the_same_rows_in_any_order(cells: int):
         said = fit_isotonic(margin, y, weighed).probability(margin)
         moved = fit_isotonic(margin[order], y[order], weighed[order]).probability(margin)
         assert np.abs(said - moved).max() <= 1e-6
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.3, 0.7])
+def test_equal_weights_are_as_good_as_none(weight: float):
+    margin, y, _, _ = draw(stepped, 2_000)
+    said = fit_isotonic(margin, y, np.full(y.size, weight)).probability(margin)
+    plain = fit_isotonic(margin, y, np.ones(y.size)).probability(margin)
+    assert np.abs(said - plain).max() <= 1e-6
