@@ -146,6 +146,15 @@ def extract_all(
     return done, failed
 
 
+def check_interval(job: Job, plan: Plan) -> None:
+    """Raise ConfigError for a strategy that decides at closes of other bars than there are."""
+    if job.settings.interval != plan.data.interval:
+        raise ConfigError(
+            f"{job.settings.name} decides at closes of {job.settings.interval}, and the bars are "
+            f"of {plan.data.interval}: say --interval {job.settings.interval}"
+        )
+
+
 def _extract(
     plan: Plan,
     job: Job,
@@ -154,11 +163,7 @@ def _extract(
     form: Format,
     keep: Callable[[Extraction, DataSet], None],
 ) -> list[Extracted]:
-    if job.settings.interval != plan.data.interval:
-        raise ConfigError(
-            f"{job.settings.name} decides at closes of {job.settings.interval}, and the bars are "
-            f"of {plan.data.interval}: say --interval {job.settings.interval}"
-        )
+    check_interval(job, plan)
     history, session, data = bars.of(job.symbols)
     extractor = FeatureExtractor(
         **plan.terms,

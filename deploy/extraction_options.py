@@ -52,3 +52,16 @@ def given(**values: Any) -> dict[str, Any]:
     {'start': '2020-01-01'}
     """
     return {name: value for name, value in values.items() if value is not None}
+
+
+def data_keys(
+    symbols: list[str] | None, date_order: str | None, volume: str | None, **keys: str | None
+) -> dict[str, Any]:
+    """Return what the options say of bars, as keys of DataSettings.
+
+    >>> data_keys(["IBM", "IBM"], None, "zero", end=None)
+    {'symbols': ['IBM'], 'params': {'volume': 'zero'}}
+    """
+    names = list(dict.fromkeys(symbols or ())) or None
+    params = given(date_order=date_order, volume=volume) or None
+    return given(symbols=names, params=params, **keys)

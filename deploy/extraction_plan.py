@@ -1,4 +1,4 @@
-"""What `assay extract` is asked for: which bars, and which strategies on which symbols."""
+"""What a command that extracts is asked for: which bars, which strategies on which symbols."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The options as they were given; None, or empty, is what was not.
 
     `data` and `label` hold keys of DataSettings and LabelSettings, `terms` those of
-    `feature_extractor.Terms`.
+    `feature_extractor.Terms`. `from_record`: what the stream recorded is asked for, which external
+    strategies have too. `winners_option` is what messages call the option.
     """
 
     config: Path | None = None
@@ -35,14 +36,20 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     terms: dict[str, Any] = {}
     overlapping: bool | None = None
     to_database: bool | None = None
+    from_record: bool = False
+    winners_option: str = "--from-winners"
 
 
 class Job(NamedTuple):
-    """One strategy on some symbols (none: all there are); `mark` goes into its files' names."""
+    """One strategy on some symbols (none: all there are); `mark` goes into its files' names.
+
+    `winner` is the one that it is, of a winners file.
+    """
 
     settings: StrategySettings
     symbols: tuple[str, ...]
     mark: str = ""
+    winner: Winner | None = None
 
 
 class Plan(NamedTuple):
@@ -98,7 +105,9 @@ def _with_references(data: DataSettings, run: RunSettings | None) -> DataSetting
 def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job]:
     if asked.winners is not None:
         if asked.strategy is not None or asked.params is not None:
-            raise ConfigError("--from-winners brings strategies and parameters: leave out others")
+            raise ConfigError(
+                f"{asked.winners_option} brings strategies and parameters: leave out others"
+            )
         return _winning(asked, run, data, read_winners(asked.winners).winners)
     params = params_of(asked.params) if asked.params is not None else {}
     if asked.strategy is not None:
@@ -109,10 +118,10 @@ def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job
         raise ConfigError("--params are those of a strategy: name it with --strategy")
     if run is None:
         raise ConfigError(
-            "say what to extract: --strategy NAME, --from-winners FILE, or --config FILE for the "
-            "strategies of a run"
+            f"say what to extract: --strategy NAME, {asked.winners_option} FILE, or --config FILE "
+            "for the strategies of a run"
         )
-    chosen = [one for one in run.strategies if one.rule_name != EXTERNAL]
+    chosen = [one for one in run.strategies if asked.from_record or one.rule_name != EXTERNAL]
     if not chosen:
         raise ConfigError(f"{asked.config} has no built-in strategy: name one with --strategy")
     symbols = data.symbols if "symbols" in asked.data else ()
@@ -135,7 +144,7 @@ def _winning(
         symbols = data.symbols if winner.symbol == EVERY_SYMBOL else (winner.symbol,)
         # The best of a pair has the plain name; others are told apart.
         mark = "" if count == 1 else f"rank{winner.rank}"
-        jobs.append(Job(_asked_of(settings, asked), symbols, mark))
+        jobs.append(Job(_asked_of(settings, asked), symbols, mark, winner))
     if not jobs:
         raise ConfigError(f"{asked.winners} has no winner to extract: look at it, or at --symbol")
     return jobs

@@ -1,39 +1,32 @@
 """`assay pipeline`, from its options to models, files and a table."""
 
 import importlib.metadata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deploy.config import check_run
-from deploy.extraction import Bars
-from deploy.extraction_plan import Asked, Job, Plan, plan_of
+from deploy.config import RunSettings, check_run
+from deploy.extraction_plan import EVERY_SYMBOL, Asked, Job, Plan, plan_of
+from deploy.folder_lock import own_folder
 from deploy.output import Output
-from deploy.report import in_words
+from deploy.pipeline_view import Found, pipeline_progress, show_pipeline
+from deploy.sample_reader import SampleReader
 from deploy.state import StateDir
-from deploy.tables import plain_table
 from deploy.training import DISTRIBUTION
 from deploy.trust import ensure_signing_key
-from models.feature_set import load_feature_set
-from models.vector import vector_names
+from engine.settings import EXTERNAL
+from engine.strategy import load_strategy
+from models.signing import SigningKey
 from streams.clock import SystemClock
 from streams.errors import ConfigError
 from streams.strict import decode_strict
-from trainers.database.feature_database import FeatureDatabase
-from trainers.dataset import Dataset
-from trainers.dataset_frames import dataset_of_frame
-from trainers.extraction.extraction import extract_trades
-from trainers.extraction.feature_extractor import FeatureExtractor
-from trainers.extraction.training_frame import training_frame
-from trainers.pipeline.model_report import ModelFailure, ModelReport
+from trainers.learner import check_learner
+from trainers.pipeline.model_files import FileNames
+from trainers.pipeline.model_report import ModelReport
+from trainers.pipeline.pipeline_results import PipelineResults
 from trainers.pipeline.pipeline_run import (
-    RESULTS_FILE,
     JobSamples,
     PipelineJob,
     PipelineRun,
@@ -41,14 +34,10 @@ from trainers.pipeline.pipeline_run import (
     run_pipeline,
 )
 from trainers.pipeline.pipeline_settings import PipelineSettings
-from trainers.pipeline.training_task import Stage, TrainingPlace, TrainingTask
-from trainers.served_difference import compare_vectors
+from trainers.pipeline.training_task import TrainingPlace
 
 STORAGE_FILE = "trials.db"
-WINNER_AFTER = (
-    "the strategy's parameters were chosen on bars up to {day}, which the sealed days are among: "
-    "what they show of the strategy is not new, only what they show of the model is"
-)
+OUTPUT_OPTION = "--output-dir"
 
 
 class PipelineAsked(NamedTuple):
@@ -61,179 +50,150 @@ class PipelineAsked(NamedTuple):
     again: bool = False
 
 
-class _Reader:
-    """Makes the samples of jobs: extracted from bars, which are read once, or out of the record."""
+class ToTrain(NamedTuple):
+    """Models to make, how, and where."""
 
-    def __init__(self, plan: Plan, state: StateDir, served: bool) -> None:
-        self._plan, self._state, self._served = plan, state, served
-        self._bars = Bars(plan)
-
-    def samples(self, job: Job, symbol: str | None) -> JobSamples:
-        """Return the samples of a job, of one symbol or of all."""
-        settings = job.settings
-        history, session, data = self._bars.of(job.symbols)
-        extractor = FeatureExtractor(
-            **self._plan.terms,
-            context=self._plan.context,
-            interval=self._plan.data.interval,
-            session=session,
-        )
-        decided = extractor.settings_of(settings, session)
-        market = extractor.market_of(decided, history, session, job.symbols)
-        wanted = (symbol,) if symbol is not None else job.symbols or history.symbols
-        frames = [
-            training_frame(extract_trades(decided, market.of_symbol(one), load_feature_set()))
-            for one in wanted
-        ]
-        recomputed = dataset_of_frame(pl.concat(frames))
-        task = TrainingTask(
-            strategy=settings.name,
-            symbol=symbol,
-            rule=settings.rule_name,
-            interval=settings.interval,
-            params=dict(settings.params),
-            bars_digest=data.data_digest,
-        )
-        if not self._served:
-            return JobSamples(recomputed, task)
-        served = self._recorded(job, symbol)
-        told = msgspec.structs.replace(task, vectors="served")
-        return JobSamples(served, told, compare_vectors(served, recomputed))
-
-    def _recorded(self, job: Job, symbol: str | None) -> Dataset:
-        collection = self._plan.run.ml_data_collection if self._plan.run is not None else None
-        if collection is None:
-            raise ConfigError("--served needs a run file, whose feature database is read: --config")
-        with FeatureDatabase(self._state.database(collection.db_path)) as database:
-            names = vector_names(load_feature_set().names, job.settings.features)
-            return database.read(job.settings.name, names, symbol=symbol)
+    jobs: Sequence[PipelineJob]
+    settings: PipelineSettings
+    folder: Path
+    ledger: str
+    signer: SigningKey
+    created_from: str
+    again: bool = False
 
 
 def run_pipeline_command(
-    asked: PipelineAsked, *, folder: Path, ledger: str, state_dir: Path, output: Output
+    asked: PipelineAsked, folder: Path, ledger: str, state_dir: Path, output: Output
 ) -> int:
     """Make the models, say what became of each, and return how many passed the gate."""
     plan = plan_of(asked.extraction)
-    if plan.run is not None:
-        check_run(plan.run)
-    settings = _settings(plan, asked)
+    _check(plan, asked)
     state = StateDir(state_dir.resolve())
     state.make()
-    reader = _Reader(plan, state, asked.served)
-    jobs = list(_jobs(plan, asked, reader))
-    folder.mkdir(parents=True, exist_ok=True)
-    with _progress(output.console, len(jobs)) as (on_stage, on_done):
+    reader = SampleReader(plan, state, plan.run if asked.served else None)
+    for name in _left_out(plan, asked):
+        output.say(f"{name} is external: what the stream recorded of it is learned by --served")
+    to_train = ToTrain(
+        jobs=pipeline_jobs(plan.jobs, reader, asked),
+        settings=pipeline_settings(plan.run, asked.changes),
+        folder=folder,
+        ledger=ledger,
+        signer=ensure_signing_key(state),
+        created_from=str(asked.extraction.winners or asked.extraction.config or "options"),
+        again=asked.again,
+    )
+    found, results = train_models(to_train, output)
+    show_pipeline(found, folder, output)
+    output.document(results)
+    return count_promoted(found)
+
+
+def train_models(what: ToTrain, output: Output) -> tuple[list[Found], PipelineResults]:
+    """Make every model that is not there yet; return what became of each.
+
+    Stopped by Ctrl-C, it says what is kept. Raises ConfigError for a folder that cannot be
+    written, or that another run writes to.
+    """
+    found: list[Found] = []
+    total = len(what.jobs)
+    with (
+        own_folder(what.folder, OUTPUT_OPTION),
+        pipeline_progress(output.console, total) as (on_stage, on_done),
+    ):
         place = TrainingPlace(
-            ledger=ledger,
-            storage=folder / STORAGE_FILE,
+            ledger=what.ledger,
+            storage=what.folder / STORAGE_FILE,
             release=importlib.metadata.version(DISTRIBUTION),
             now_ns=SystemClock().now_ns,
             on_stage=on_stage,
         )
         run = PipelineRun(
-            settings,
-            place,
-            folder,
-            ensure_signing_key(state),
-            created_from=str(asked.extraction.winners or asked.extraction.config or "options"),
-            again=asked.again,
+            what.settings, place, what.folder, what.signer, what.created_from, again=what.again
         )
-        found: list[tuple[Told, bool]] = []
 
-        def on_told(job: PipelineJob, told: Told, was_found: bool) -> None:
-            found.append((told, was_found))
+        def on_told(job: PipelineJob, told: Told, was_there: bool) -> None:
+            found.append(Found(told, was_there))
             on_done(job)
 
-        results = run_pipeline(jobs, run, on_told)
-    _show(found, folder, output)
-    output.document(results)
-    return sum(isinstance(told, ModelReport) and told.verdict.promoted for told, _ in found)
+        try:
+            return found, run_pipeline(what.jobs, run, on_told)
+        except KeyboardInterrupt:
+            output.say(
+                f"{len(found)} of {total} models are done and kept in {what.folder}, and so are "
+                "the trials of the next: the same command goes on there"
+            )
+            raise
 
 
-def _settings(plan: Plan, asked: PipelineAsked) -> PipelineSettings:
-    base = plan.run.pipeline if plan.run is not None else PipelineSettings()
-    return decode_strict(
-        msgspec.to_builtins(base) | asked.changes, PipelineSettings, "command line"
-    )
+def count_promoted(found: Sequence[Found]) -> int:
+    """Return how many models passed the gate."""
+    return sum(isinstance(one.told, ModelReport) and one.told.verdict.promoted for one in found)
 
 
-def _jobs(plan: Plan, asked: PipelineAsked, reader: _Reader) -> Iterator[PipelineJob]:
+def pipeline_settings(run: RunSettings | None, changes: dict[str, Any]) -> PipelineSettings:
+    """Return the run's settings, or the defaults, with what the command line changes."""
+    base = run.pipeline if run is not None else PipelineSettings()
+    return decode_strict(msgspec.to_builtins(base) | changes, PipelineSettings, "command line")
+
+
+def pipeline_jobs(
+    jobs: Sequence[Job], reader: SampleReader, asked: PipelineAsked
+) -> list[PipelineJob]:
+    """Return a job for each model: of a strategy, or of a strategy on a symbol.
+
+    Two that would have the same files are told apart by their mark.
+    """
+    made: list[PipelineJob] = []
+    stems: set[str] = set()
+    for job in jobs:
+        for symbol in _symbols(job, reader, is_each=asked.per_symbol):
+            name, mark, number = job.settings.name, job.mark, 1
+            while FileNames(name, symbol, mark).stem in stems:
+                number += 1
+                mark = f"{job.mark or 'number'}{number}"
+            stems.add(FileNames(name, symbol, mark).stem)
+            made.append(PipelineJob(name, symbol, _reading(reader, job, symbol), mark))
+    return made
+
+
+def _symbols(job: Job, reader: SampleReader, *, is_each: bool) -> Iterator[str | None]:
+    if is_each:
+        yield from reader.symbols(job)
+    elif job.winner is not None and job.winner.symbol != EVERY_SYMBOL:
+        yield job.winner.symbol
+    else:
+        yield job.symbols[0] if len(job.symbols) == 1 else None
+
+
+def _reading(reader: SampleReader, job: Job, symbol: str | None) -> Callable[[], JobSamples]:
+    return lambda: reader.read(job, symbol)
+
+
+def _check(plan: Plan, asked: PipelineAsked) -> None:
+    """Raise ConfigError for what is wrong for all models; what is wrong for one fails alone."""
+    if asked.served and plan.run is None:
+        raise ConfigError("--served needs a run file, whose feature database is read: --config")
+    if plan.run is not None:
+        check_run(plan.run)
+    settings = pipeline_settings(plan.run, asked.changes)
+    for learner in (*settings.learners, *settings.tuned):
+        check_learner(learner)
+    if asked.extraction.winners is not None:
+        return
     for job in plan.jobs:
-        symbols: tuple[str | None, ...] = job.symbols
-        is_each = asked.per_symbol or asked.extraction.winners is not None
-        if not is_each or not symbols:
-            symbols = (symbols[0],) if len(symbols) == 1 else (None,)
-        for symbol in symbols:
-            yield PipelineJob(
-                job.settings.name, symbol, _reading(reader, job, symbol), mark=job.mark
+        name = job.settings.rule_name
+        if name != EXTERNAL:
+            path = f"strategies.{job.settings.name}.params"
+            load_strategy(name).decode_params(job.settings.params, path)
+        elif not asked.served:
+            raise ConfigError(
+                f"strategy {job.settings.name} is external, its signals are an engine's own: "
+                "learn from what the stream recorded of them, --served"
             )
 
 
-def _reading(reader: _Reader, job: Job, symbol: str | None) -> Callable[[], JobSamples]:
-    return lambda: reader.samples(job, symbol)
-
-
-def _show(found: list[tuple[Told, bool]], folder: Path, output: Output) -> None:
-    table = plain_table()
-    table.add_column("strategy", overflow="fold")
-    table.add_column("symbol", no_wrap=True)
-    for name in ("samples", "AUC of the\nholdout", "±", "R per signal\nover all", "±"):
-        table.add_column(name, justify="right")
-    table.add_column("gate", overflow="fold")
-    for told, was_found in found:
-        if isinstance(told, ModelFailure):
-            continue
-        evaluation = told.holdout.evaluation if told.holdout is not None else None
-        auc = evaluation.auc if evaluation is not None else None
-        gain = (
-            evaluation.acceptance.utility_gain_r
-            if evaluation is not None and evaluation.acceptance is not None
-            else None
-        )
-        table.add_row(
-            told.identity.strategy,
-            told.identity.symbol or "all",
-            f"{told.samples.count + told.samples.holdout_count:,}",
-            _told(auc.value if auc else None, ".3f"),
-            _told(auc.error if auc else None, ".3f"),
-            _told(gain.value if gain else None, "+.3f"),
-            _told(gain.error if gain else None, ".3f"),
-            ("passed" if told.verdict.promoted else in_words(told.verdict.reason))
-            + (", as before" if was_found else ""),
-        )
-    if table.row_count:
-        output.show(table)
-    for told, _ in found:
-        if isinstance(told, ModelFailure):
-            output.say(f"failed: {told.strategy} on {told.symbol or 'all'}: {told.reason}")
-    for told, _ in found:
-        if isinstance(told, ModelReport) and "model" in told.files:
-            output.say(f"model: {folder / told.files['model']}")
-    output.say(f"accounts: {folder / RESULTS_FILE}")
-
-
-def _told(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-@contextmanager
-def _progress(
-    console: Console, jobs: int
-) -> Iterator[tuple[Callable[[Stage], None], Callable[[PipelineJob], None]]]:
-    """Yield what is told of stages, and of jobs that are done; only a terminal shows it."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        models = progress.add_task("models", total=jobs)
-        stage = progress.add_task("", total=None)
-
-        def on_stage(at: Stage) -> None:
-            progress.update(stage, description=at.name, completed=at.done, total=at.total)
-
-        yield on_stage, lambda _job: progress.advance(models)
+def _left_out(plan: Plan, asked: PipelineAsked) -> Iterator[str]:
+    extraction = asked.extraction
+    if asked.served or plan.run is None or extraction.winners or extraction.strategy:
+        return
+    yield from (one.name for one in plan.run.strategies if one.rule_name == EXTERNAL)

@@ -1,7 +1,7 @@
 """`assay extract`: training data out of strategies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +23,7 @@ from deploy.extraction_options import (
     ValidationOption,
     VolumeOption,
     ZoneOption,
+    data_keys,
     given,
 )
 from deploy.options import DEFAULT_STATE, JsonOption, SetOption, StateOption
@@ -115,22 +116,16 @@ def extract(
     """
     from deploy.extraction_plan import Asked
 
-    data: dict[str, Any] = {
-        "symbols": list(dict.fromkeys(symbol or ())) or None,
-        "start": start,
-        "end": end,
-        "interval": interval,
-    }
-    data |= {"source": source, "dir": directory, "path": path, "stamp": stamp}
-    data |= {"validation": validation, "session": session, "timezone": timezone}
-    data |= {"params": given(date_order=date_order, volume=volume) or None}
+    data = data_keys(symbol, date_order, volume, start=start, end=end, interval=interval)
+    data |= given(source=source, dir=directory, path=path, stamp=stamp)
+    data |= given(validation=validation, session=session, timezone=timezone)
     asked = Asked(
         config=config,
         assignments=tuple(assignments or ()),
         strategy=strategy,
         params=params,
         winners=from_winners,
-        data=given(**data),
+        data=data,
         label=given(rule=label, target_r=target_r, max_hold_bars=max_hold_bars),
         terms=given(commission_per_side=commission_per_side, slippage_ticks=slippage_ticks)
         | given(tick_size=tick_size, point_value=point_value),

@@ -1,10 +1,31 @@
 """`assay pipeline`: models of strategies, from bars to signed files and an account of each."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from deploy.extraction_options import (
+    DateOrderOption,
+    DirOption,
+    EndOption,
+    IntervalOption,
+    OverlapOption,
+    ParamsOption,
+    PathOption,
+    RunFileOption,
+    SessionOption,
+    SourceOption,
+    StampOption,
+    StartOption,
+    StrategyOption,
+    SymbolOption,
+    ValidationOption,
+    VolumeOption,
+    ZoneOption,
+    data_keys,
+    given,
+)
 from deploy.options import (
     DEFAULT_STATE,
     JsonOption,
@@ -14,38 +35,22 @@ from deploy.options import (
     ledger_at,
 )
 from deploy.output import Output
+from deploy.search_options import (
+    EnsembleOption,
+    LegacyOption,
+    TrialsOption,
+    WorkersOption,
+    search_changes,
+)
 
 DEFAULT_OUTPUT = Path("models")
 
 WinnersOption = Annotated[
     Path | None, typer.Option("--winners", help="Every winner of a winners.json.", metavar="FILE")
 ]
-RunFileOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Run file (YAML).", metavar="FILE")
-]
-StrategyOption = Annotated[
-    str | None, typer.Option("--strategy", help="A built-in strategy.", metavar="NAME")
-]
-ParamsOption = Annotated[
-    str | None, typer.Option("--params", help="JSON, a Python dict, or @FILE.", metavar="TEXT")
-]
-SymbolOption = Annotated[
-    list[str] | None,
-    typer.Option("--symbol", help="Only this one; may be repeated.", metavar="NAME"),
-]
 EachOption = Annotated[
     bool,
     typer.Option("--per-symbol", help="A model for each symbol, not one for all of a strategy's."),
-]
-TrialsOption = Annotated[
-    int | None,
-    typer.Option("--n-trials", min=1, help="Of the search of each learner.", metavar="N"),
-]
-EnsembleOption = Annotated[
-    bool, typer.Option("--no-ensemble", help="One learner in place of several.")
-]
-LegacyOption = Annotated[
-    bool, typer.Option("--use-legacy-rf", help="A random forest, searched under CPCV.")
 ]
 ServedOption = Annotated[
     bool,
@@ -53,9 +58,6 @@ ServedOption = Annotated[
 ]
 OutputOption = Annotated[
     Path, typer.Option("--output-dir", help="Where models and reports go.", metavar="DIR")
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=0, help="At once; 0: one per core.", metavar="N")
 ]
 AgainOption = Annotated[bool, typer.Option("--again", help="Train again what is there already.")]
 
@@ -67,10 +69,23 @@ def pipeline(
     params: ParamsOption = None,
     symbol: SymbolOption = None,
     per_symbol: EachOption = False,
+    served: ServedOption = False,
     n_trials: TrialsOption = None,
     no_ensemble: EnsembleOption = False,
     use_legacy_rf: LegacyOption = False,
-    served: ServedOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    source: SourceOption = None,
+    directory: DirOption = None,
+    path: PathOption = None,
+    interval: IntervalOption = None,
+    session: SessionOption = None,
+    timezone: ZoneOption = None,
+    stamp: StampOption = None,
+    validation: ValidationOption = None,
+    date_order: DateOrderOption = None,
+    volume: VolumeOption = None,
+    overlapping: OverlapOption = None,
     output_dir: OutputOption = DEFAULT_OUTPUT,
     workers: WorkersOption = None,
     again: AgainOption = False,
@@ -93,37 +108,23 @@ def pipeline(
     from deploy.extraction_plan import Asked
     from deploy.pipelining import PipelineAsked, run_pipeline_command
 
-    changes: dict[str, Any] = {}
-    if n_trials is not None:
-        changes["trials"] = n_trials
-    if no_ensemble:
-        changes["ensemble"] = False
-    if use_legacy_rf:
-        changes["legacy_forest"] = True
-    if workers is not None:
-        changes["workers"] = workers
-    symbols = list(dict.fromkeys(symbol or ()))
-    asked = PipelineAsked(
-        extraction=Asked(
-            config=config,
-            assignments=tuple(assignments or ()),
-            strategy=strategy,
-            params=params,
-            winners=winners,
-            data={"symbols": symbols} if symbols else {},
-            to_database=False,
-        ),
-        changes=changes,
-        per_symbol=per_symbol,
-        served=served,
-        again=again,
+    data = data_keys(symbol, date_order, volume, start=start, end=end, interval=interval)
+    data |= given(source=source, dir=directory, path=path, stamp=stamp)
+    data |= given(validation=validation, session=session, timezone=timezone)
+    extraction = Asked(
+        config=config,
+        assignments=tuple(assignments or ()),
+        strategy=strategy,
+        params=params,
+        winners=winners,
+        data=data,
+        overlapping=overlapping,
+        to_database=False,
+        from_record=served,
+        winners_option="--winners",
     )
-    passed = run_pipeline_command(
-        asked,
-        folder=output_dir,
-        ledger=ledger_at(ledger),
-        state_dir=state_dir,
-        output=Output(as_json=as_json),
-    )
-    if not passed:
+    changes = search_changes(n_trials, no_ensemble, use_legacy_rf, workers)
+    asked = PipelineAsked(extraction, changes, per_symbol, served, again)
+    output = Output(as_json=as_json)
+    if not run_pipeline_command(asked, output_dir, ledger_at(ledger), state_dir, output):
         raise typer.Exit(1)
