@@ -11,13 +11,13 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.benchmarks import joubert
 from tests.benchmarks.trained_model import probability_of, trained
-from trainers.settings import TrainSettings
+from trainers.pipeline.pipeline_settings import PipelineSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 SEEDS = range(20)
-SETTINGS = TrainSettings(learners=("lightgbm", "logistic"))
-LIGHTGBM = TrainSettings(learners=("lightgbm",))
+SETTINGS = PipelineSettings(learners=("lightgbm", "logistic"), tuned=(), trials=1, workers=1)
+LIGHTGBM = PipelineSettings(learners=("lightgbm",), tuned=(), trials=1, workers=1)
 ACCEPTED = 0.5
 NO_RIDGE = 1e9
 ERRORS_MAX = 3.0
@@ -38,7 +38,7 @@ TARGET = {"single": 3.1, "dual": 1.8}
 REFERENCE_RUNS = 100
 
 
-def house(trial: joubert.Trial, settings: TrainSettings) -> float:
+def house(trial: joubert.Trial, settings: PipelineSettings) -> float:
     model = trained(trial.training, settings)
     return trial.sharpe(probability_of(model, trial.x) > ACCEPTED)
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.benchmarks import joubert
 from tests.benchmarks.trained_model import probability_of, trained
-from trainers.settings import TrainSettings
+from trainers.pipeline.pipeline_settings import PipelineSettings
 
 SEED = 1000
-LOGISTIC = TrainSettings(learners=("logistic",))
+LOGISTIC = PipelineSettings(learners=("logistic",), tuned=(), trials=1, workers=1)
 
 
 def meta_sharpe(trial: joubert.Trial) -> float:
