@@ -49,7 +49,7 @@ format: $(READY) ## put the code and the file map of ARCHITECTURE.md into their 
 
 .PHONY: bench
 bench: $(READY) ## run the benchmarks, beside their peers
-	$(BIN)/python -m pytest tests/benchmarks -o python_files="bench_*.py" -s $(ARGS)
+	$(BIN)/python -m pytest tests/benchmarks -m "not slow" -o python_files="bench_*.py" -s $(ARGS)
 
 # CHAOS_SEED=7 makes another run, and a failed one again; CHAOS_KILLS=500 a longer one.
 .PHONY: chaos
