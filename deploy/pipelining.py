@@ -136,6 +136,12 @@ def pipeline_settings(run: RunSettings | None, changes: dict[str, Any]) -> Pipel
     return decode_strict(msgspec.to_builtins(base) | changes, PipelineSettings, "command line")
 
 
+def check_learners(settings: PipelineSettings) -> None:
+    """Raise ConfigError for a learner that there is not."""
+    for learner in (*settings.learners, *settings.tuned):
+        check_learner(learner)
+
+
 def pipeline_jobs(
     jobs: Sequence[Job], reader: SampleReader, asked: PipelineAsked
 ) -> list[PipelineJob]:
@@ -175,9 +181,7 @@ def _check(plan: Plan, asked: PipelineAsked) -> None:
         raise ConfigError("--served needs a run file, whose feature database is read: --config")
     if plan.run is not None:
         check_run(plan.run)
-    settings = pipeline_settings(plan.run, asked.changes)
-    for learner in (*settings.learners, *settings.tuned):
-        check_learner(learner)
+    check_learners(pipeline_settings(plan.run, asked.changes))
     if asked.extraction.winners is not None:
         return
     for job in plan.jobs:
