@@ -57,7 +57,7 @@ def test_every_command_that_ends_speaks_json(name: str):
     [
         (["bogus"], "No such command 'bogus'"),
         (["up", "--without", "nobody"], "--without must be one of strategies, scorer"),
-        (["train", "--config", "configs/quickstart.yaml"], "--accumulate, --train, or both"),
+        (["train", "--config", "configs/quickstart.yaml"], "--train, --evaluate or --full"),
         (["backtest", "--config", "nope.yaml"], "no configuration file nope.yaml"),
         (["replay", "--bars", "x.xls", "--nats", "nats://127.0.0.1:1"], "ending in .csv, .txt"),
         (["status", "--state-dir", "/nowhere"], "no broker is known"),
