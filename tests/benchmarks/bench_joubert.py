@@ -3,6 +3,16 @@
 The house's model sees causal features and no flag; its Sharpe ratio on the last 40 % of the steps
 is set beside the published reproduction's (SCIENCE, section 6: means of 100 runs), and beside what
 the same trainers make of the last three returns alone.
+
+                               single         dual          SCIENCE's
+    primary model alone        1.59 ± .07     0.19 ± .09    1.58, .17
+    logistic, 3 lags           3.23 ± .05     0.66 ± .09    3.26, .62
+    LightGBM, 3 lags           3.06 ± .05     1.13 ± .09    3.13
+    house, causal features     3.22 ± .05     1.84 ± .11    3.13, 1.82
+    oracle, true law           3.25 ± .06     2.80 ± .06    2.80
+
+On the 12 seeds from 1000, among those the features were chosen on, the house has 3.32 and 2.08;
+never silenced by the input guard, 2.18 in the dual regime.
 """
 
 import numpy as np
