@@ -81,7 +81,8 @@ def link(path: str, folder: str = "") -> str:
     ('models/a%20b.onnx', 'a.onnx', '')
     """
     normal = posixpath.normpath(path)
-    if not path or "\\" in path or ":" in path or normal.startswith(("/", "..")):
+    is_outside = normal == ".." or normal.startswith(("/", "../"))
+    if not path or "\\" in path or ":" in path or is_outside:
         return ""
     return quote(posixpath.relpath(normal, folder or "."))
 
