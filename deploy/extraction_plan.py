@@ -113,7 +113,10 @@ def _jobs(asked: Asked, run: RunSettings | None, data: DataSettings) -> list[Job
     if asked.strategy is not None:
         settings = _settings(asked.strategy, run, data)
         settings = msgspec.structs.replace(settings, params=settings.params | params)
-        return [Job(_asked_of(settings, asked), data.symbols)]
+        # Its own symbols are those of the run's bars, not of others that are named here.
+        is_own = not asked.data.keys() & {"symbols", "source", "dir", "path"}
+        symbols = (settings.symbols if is_own else ()) or data.symbols
+        return [Job(_asked_of(settings, asked), symbols)]
     if params:
         raise ConfigError("--params are those of a strategy: name it with --strategy")
     if run is None:

@@ -23,8 +23,10 @@ LINES_MAX = 12
 """So many failures, and so many warnings, are told; all of them are in the accounts."""
 
 LEGEND = "of the holdout, ± standard error; R gain: net R per signal of what is accepted over all"
-NAME_MAX = 24
-"""A longer name of a strategy is folded."""
+NAME_MAX, GATE_MIN = 19, 12
+"""A longer name of a strategy is folded, and so is what does not fit of the gate's word."""
+OTHERS_WIDTH = 68
+"""What the columns but the gate's take."""
 
 
 class Found(NamedTuple):
@@ -72,7 +74,7 @@ def show_pipeline(found: Sequence[Found], folder: Path, output: Output) -> None:
     failures = [one.told for one in found if isinstance(one.told, ModelFailure)]
     if reports:
         rows = [(told, was) for told, was in found if isinstance(told, ModelReport)]
-        output.show(_table(rows))
+        output.show(_table(rows, output.console.width))
         output.say(LEGEND)
     _say_first([f"failed: {of(lost)}: {lost.reason}" for lost in failures], folder, output)
     warnings = [f"{of(one.identity)}: {w}" for one in reports for w in one.samples.warnings]
@@ -101,14 +103,14 @@ def _say_first(lines: list[str], folder: Path, output: Output) -> None:
         output.say(f"{len(lines) - LINES_MAX} more of these: {folder / PAGE_FILE}")
 
 
-def _table(found: Sequence[tuple[ModelReport, bool]]) -> Table:
+def _table(found: Sequence[tuple[ModelReport, bool]], width: int) -> Table:
     table = plain_table()
     widest = max(len(told.identity.strategy) for told, _ in found)
     table.add_column("strategy", overflow="fold", min_width=min(widest, NAME_MAX))
     table.add_column("symbol", overflow="fold")
     for name in ("samples", "AUC", "R gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("gate", overflow="fold")
+    table.add_column("gate", overflow="fold", max_width=max(GATE_MIN, width - OTHERS_WIDTH))
     for told, was_there in found:
         evaluation = told.holdout.evaluation if told.holdout is not None else None
         accepted = evaluation.acceptance if evaluation is not None else None
