@@ -1,8 +1,13 @@
-"""Which hyperparameters are chosen: the defaults, or the centre of the best trials.
+"""Which hyperparameters are chosen: the defaults, or those between them and the best trials.
 
-The best of a hundred trials is the luckiest as much as the best. Its neighbours near the top err
-in other ways, and the mean of their hyperparameters keeps what they agree on; it is one more
-trial, and the only one that the defaults are held against.
+The best of a hundred trials is the luckiest as much as the best. The mean of the top ones keeps
+what they agree on, and is drawn towards the defaults as far as the samples are few: these count
+as DEFAULT_ROWS outcomes more. What comes of it is one more trial, and the only one that the
+defaults are held against.
+
+Measured on Layer A at a Bayes AUC of .62 with LightGBM: at n = 500 the share of the learnable
+edge is .482 with the defaults, and .481 to .485 on the way to the mean of the top ten, paired
+errors .003 to .009; at n = 2,000 it is .676, and .685 / .691 / .694 / .698 at each quarter of it.
 """
 
 import math
@@ -21,19 +26,27 @@ from trainers.tuning.tuning_trial import TuningTrial
 TOP = 10
 TOP_SHARE = 0.25
 """Of the complete trials, where they are few."""
+DEFAULT_ROWS = 1_000
 
 
-def centre_of(trials: Sequence[TuningTrial], space: SearchSpace) -> dict[str, Any]:
-    """Return the centre of the TOP complete trials of the highest value, of TOP_SHARE at most.
+def centre_of(trials: Sequence[TuningTrial], space: SearchSpace, rows: int) -> dict[str, Any]:
+    """Return what the best of `trials`, the default being the first, say after `rows` outcomes.
 
-    Numbers are averaged, by their logarithms where they are searched so; of choices the most
-    frequent is taken. A tie goes to the better trial, then to the earlier one.
+    The best are the TOP complete ones of the highest value, TOP_SHARE of them at most. Numbers are
+    averaged, by their logarithms where they are searched so, then with the default; of choices
+    the most frequent is taken. A tie goes to the better trial, then to the earlier one.
     """
     complete = [one for one in trials if one.is_complete]
     best = sorted(complete, key=lambda one: (-one.value, one.number))
     top = best[: min(TOP, math.ceil(TOP_SHARE * len(best)))]
+    share = rows / (rows + DEFAULT_ROWS)
     return space.rounded(
-        {one.name: _centre(one, [trial.params[one.name] for trial in top]) for one in space.ranges}
+        {
+            one.name: _centre(
+                one, [trial.params[one.name] for trial in top], trials[0].params[one.name], share
+            )
+            for one in space.ranges
+        }
     )
 
 
@@ -53,12 +66,10 @@ def paired_gain(trial: TuningTrial, other: TuningTrial, plan: FoldPlan) -> Estim
     return clustered_mean(gained, plan.samples.days[rows])
 
 
-def _centre(one: SearchRange, values: Sequence[Any]) -> Any:
+def _centre(one: SearchRange, values: Sequence[Any], default: Any, share: float) -> Any:
     if one.kind == "choice":
         return Counter(values).most_common(1)[0][0]
-    mean = (
-        math.exp(math.fsum(map(math.log, values)) / len(values))
-        if one.log
-        else (math.fsum(values) / len(values))
-    )
-    return round(mean) if one.kind == "int" else mean
+    scaled, back = (math.log, math.exp) if one.log else (float, float)
+    mean = math.fsum(map(scaled, values)) / len(values)
+    found = back(share * mean + (1.0 - share) * scaled(default))
+    return round(found) if one.kind == "int" else found

@@ -122,7 +122,7 @@ def _try_centre(
     trials: Sequence[TuningTrial],
 ) -> TuningTrial:
     """The last trial. It is never written down: a longer search has another one."""
-    params = load_learner(learner).Params(**centre_of(trials, space))
+    params = load_learner(learner).Params(**centre_of(trials, space, int(plan.tested.sum())))
     number = len(trials)
     return run_trial(plan, learner, params, number, seed=settings.seed, give_up=never)
 

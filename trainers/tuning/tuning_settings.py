@@ -17,9 +17,9 @@ class TuningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`trials`, the default hyperparameters being the first; 1 tunes nothing.
 
     `folds` and `clusters` (None: every column) are for whoever plans the folds. The first
-    `startup_trials` are random. With `prune`, a trial that is behind half of those before it is
-    given up. The best replaces the default where its gain over it is above
-    `improvement_errors` of its standard errors, clustered by day. `workers` are threads: the
+    `startup_trials` are random. With `prune`, a trial that is behind three quarters of those
+    before it is given up. What the search proposes replaces the default where its gain over it is
+    above `improvement_errors` of its standard errors, clustered by day. `workers` are threads: the
     result does not depend on them.
     """
 

@@ -9,11 +9,11 @@ import pytest
 from streams.errors import ConfigError, DataError
 from tests.trainers.samples import dataset_of, layer_a_dataset, noise_dataset
 from trainers.dataset import Dataset
-from trainers.learner import load_learner
+from trainers.learner import learner_names, load_learner
 from trainers.learners.lightgbm import Params
 from trainers.sample_weights import weights_of
 from trainers.tuning.fold_plan import FoldPlan, out_of_fold, plan_folds
-from trainers.tuning.trial_choice import centre_of, choose_trial
+from trainers.tuning.trial_choice import DEFAULT_ROWS, centre_of, choose_trial
 from trainers.tuning.tuning import ROWS_MIN, Tuned, learner_space, tune
 from trainers.tuning.tuning_settings import TuningSettings
 from trainers.tuning.tuning_trial import TuningTrial
@@ -90,8 +90,9 @@ def test_some_trials_are_given_up_and_none_of_them_is_chosen(plan: FoldPlan, tun
     assert all(np.isnan(one.gains).all() for one in pruned)
     space = learner_space("logistic")
     hopeful = replace(pruned[0], steps=(1e9,), params={"inverse_ridge": 0.5})
-    with_it = centre_of([*tuned.trials[:-1], hopeful], space)
-    assert with_it == centre_of(tuned.trials[:-1], space)
+    rows = int(plan.tested.sum())
+    with_it = centre_of([*tuned.trials[:-1], hopeful], space, rows)
+    assert with_it == centre_of(tuned.trials[:-1], space, rows)
     assert tuned.trials[-1].params == with_it
 
 
@@ -122,7 +123,7 @@ def test_a_better_trial_replaces_the_default_and_a_lucky_one_does_not(plan: Fold
     assert choose_trial(default, lucky, plan, 1e3) is default
 
 
-def test_the_centre_is_the_mean_of_the_best_in_the_scale_of_the_search(plan: FoldPlan) -> None:
+def test_the_proposal_is_the_mean_of_the_best_drawn_to_the_default(plan: FoldPlan) -> None:
     space, default = learner_space("lightgbm"), Params()
     base = tune("lightgbm", plan, msgspec.structs.replace(FEW, trials=1)).trials[0]
 
@@ -131,15 +132,17 @@ def test_the_centre_is_the_mean_of_the_best_in_the_scale_of_the_search(plan: Fol
         return replace(base, number=number, steps=(value,), params=params)
 
     best = [
-        trial(0, 3.0, learning_rate=0.02, leaves=4, column_share=0.25),
-        trial(1, 2.0, learning_rate=0.05, leaves=12, column_share=0.75),
+        trial(1, 3.0, learning_rate=0.02, leaves=4, column_share=0.2),
+        trial(2, 2.0, learning_rate=0.05, leaves=12, column_share=0.4),
     ]
-    rest = [trial(number, 1.0, learning_rate=0.06, leaves=15) for number in range(2, 8)]
-    centre = centre_of([*rest, *best], space)
-    assert centre["learning_rate"] == pytest.approx((0.02 * 0.05) ** 0.5, rel=1e-5)
-    assert centre["leaves"] == 7
-    assert centre["column_share"] == 0.5
-    assert centre["lambda_l2"] == pytest.approx(default.lambda_l2)
+    rest = [trial(0, 1.0)] + [trial(n, 1.0, learning_rate=0.06, leaves=15) for n in range(3, 8)]
+    many, few = (centre_of([*rest, *best], space, rows) for rows in (10**9, DEFAULT_ROWS))
+    assert many["learning_rate"] == pytest.approx((0.02 * 0.05) ** 0.5, rel=1e-5)
+    assert many["leaves"] == 7
+    assert many["column_share"] == pytest.approx(0.3)
+    assert many["lambda_l2"] == pytest.approx(default.lambda_l2)
+    # As many outcomes as the defaults count for: half of the way.
+    assert few["column_share"] == pytest.approx((0.3 + default.column_share) / 2)
 
 
 def test_a_search_does_not_know_what_comes_after_its_span(plan: FoldPlan, tuned: Tuned) -> None:
@@ -195,3 +198,9 @@ def test_samples_of_one_class_are_refused() -> None:
 def test_an_unknown_learner_is_named(plan: FoldPlan) -> None:
     with pytest.raises(ConfigError, match="lightgmb"):
         tune("lightgmb", plan, FEW)
+
+
+@pytest.mark.parametrize("learner", learner_names())
+def test_every_default_lies_within_its_ranges(learner: str) -> None:
+    defaults = msgspec.structs.asdict(load_learner(learner).Params())
+    assert learner_space(learner).holds(defaults)
