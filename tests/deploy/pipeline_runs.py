@@ -13,7 +13,7 @@ QUICK = (
     "pipeline.learners=[lightgbm, logistic]",
     "pipeline.tuned=[logistic]",
     "pipeline.trials=2",
-    "pipeline.clusters=8",
+    "pipeline.clusters=12",
     "pipeline.cpcv_groups=0",
     "pipeline.workers=1",
 )
@@ -22,7 +22,7 @@ name: planted
 data:
   source: layer_b
   session: crypto
-  params: {seed: 8, symbols: 20, signals: 900, bayes_auc: 0.75}
+  params: {seed: 8, symbols: 20, signals: 1500, bayes_auc: 0.70}
 strategies:
   - name: synthetic
     kind: external
