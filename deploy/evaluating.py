@@ -64,17 +64,27 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 def evaluate_models(
     settings: RunSettings, state: StateDir, given: Path | None = None
-) -> list[Evaluated]:
-    """Return what the model of every strategy is worth; `given`: that of one model alone.
+) -> tuple[list[Evaluated], list[str]]:
+    """Return what the models of a run are worth, and the strategies that have none.
 
-    Raises ConfigError for a model that is not there or is refused.
+    `given`: that one model alone. Raises ConfigError for a model that is named and not there, or
+    is refused, and where no strategy has any.
     """
     chosen = list(settings.strategies) if given is None else [_judged_by(given, settings)]
-    paths = [model_path_of(one, state, given) for one in chosen]
-    return [
+    paths = {one.name: model_path_of(one, state, given) for one in chosen}
+    without = [name for name, path in paths.items() if path is None]
+    if len(without) == len(chosen):
+        raise ConfigError(
+            f"strategy {', '.join(without)} has no model: ml.model_path names none and "
+            f"{state.models} holds none; train one with assay train --train or --full, or name "
+            "one with --model PATH"
+        )
+    found = [
         evaluate_model(one, path, settings, state, settings.train.gate)
-        for one, path in zip(chosen, paths, strict=True)
+        for one in chosen
+        if (path := paths[one.name]) is not None
     ]
+    return found, without
 
 
 def evaluate_model(
@@ -121,10 +131,12 @@ def evaluate_model(
     )
 
 
-def model_path_of(strategy: StrategySettings, state: StateDir, given: Path | None = None) -> Path:
+def model_path_of(
+    strategy: StrategySettings, state: StateDir, given: Path | None = None
+) -> Path | None:
     """Return the graph's file: `given`, else of ml.model_path, else the newest that was trained.
 
-    Raises ConfigError where there is none.
+    None where nothing names one; raises ConfigError for one that is named and not there.
     """
     named = given if given is not None else strategy.ml.model_path
     if named is not None:
@@ -140,12 +152,7 @@ def model_path_of(strategy: StrategySettings, state: StateDir, given: Path | Non
             ) from None
     folder = state.models / strategy.name
     found = [*folder.glob("*.onnx"), *folder.glob("*/*.onnx")]
-    if not found:
-        raise ConfigError(
-            f"strategy {strategy.name} has no model: ml.model_path names none and {folder} holds "
-            "none; train one with assay train --train or --full, or name one with --model PATH"
-        )
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)))
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
 
 
 def _judged_by(path: Path, settings: RunSettings) -> StrategySettings:

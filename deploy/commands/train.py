@@ -165,7 +165,9 @@ def _evaluate(
     from deploy.evaluating import evaluate_models
     from deploy.evaluation_view import show_evaluation
 
-    found = evaluate_models(settings, state, model)
+    found, without = evaluate_models(settings, state, model)
     for one in found:
         show_evaluation(one, output)
+    for name in without:
+        output.say(f"{name}: there is no model, its signals pass through")
     return found, any(one.promoted for one in found)

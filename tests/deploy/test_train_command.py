@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import execute
+from deploy.config import load_run
+from deploy.extraction_plan import Asked, Job, plan_of
+from deploy.sample_reader import SampleReader
+from deploy.state import StateDir
 from models.artifact import load_artifact, save_artifact
 from tests.deploy.pipeline_runs import PLANTED, assignments, digests, document
 from tests.models.tiny_model import TEST_SIGNER, tiny_artifact
@@ -144,6 +148,13 @@ def test_a_model_that_is_not_there_or_is_not_trusted_exits_2_with_a_remedy(
     shutil.copy(planted / "run.yaml", other)
     assert "strategy synthetic has no model" in refused("--evaluate", at=other)
     assert "--model PATH" in refused("--evaluate", at=other)
+    # Where another strategy has one, that is judged.
+    others = planted / "others.yaml"
+    others.write_text(f"{PLANTED}  - {{name: breakout, interval: 1d}}\n")
+    run = ["train", "--config", str(others), "--state-dir", str(planted / "state")]
+    told, said = document(capsys, *run, "--evaluate")
+    assert [one["strategy"] for one in told["evaluations"]] == ["synthetic"]
+    assert "breakout: there is no model, its signals pass through" in said
     # Signed by somebody whom nobody trusts.
     (other / "state" / "keys").mkdir(parents=True, exist_ok=True)
     (other / "state" / "keys" / "signing.pub").write_text(TEST_SIGNER.public_hex)
@@ -155,6 +166,24 @@ def test_a_model_that_is_not_there_or_is_not_trusted_exits_2_with_a_remedy(
     [graph] = copied.glob("*.onnx")
     graph.write_bytes(graph.read_bytes()[:-1])
     assert "its card says" in refused("--evaluate", given=(FLAT.format(graph),))
+
+
+def test_the_record_is_read_symbol_by_symbol_or_of_those_that_are_asked_for(planted: Path):
+    file = planted / "run.yaml"
+
+    def reader(**data: object) -> tuple[SampleReader, Job]:
+        plan = plan_of(Asked(config=file, from_record=True, data=data))
+        return SampleReader(plan, StateDir(planted / "state"), load_run(file)), plan.jobs[0]
+
+    whole, job = reader()
+    names = whole.symbols(job)
+    assert len(names) == 20
+    counts = [len(whole.read(job, name).samples) for name in names]
+    assert min(counts) > 0
+    assert sum(counts) == 1500
+    part, job = reader(symbols=list(names[:2]))
+    assert part.symbols(job) == names[:2]
+    assert len(part.read(job, None).samples) == sum(counts[:2])
 
 
 def test_the_model_that_passed_filters_a_backtest(
