@@ -11,7 +11,8 @@ number of rows: a factor on a rule that grows with n rather than a count. Those 
 try say so, as a strategy's do (`engine.search_range`).
 
 `fit` is given complete rows of both classes, sees nothing else, and is deterministic: the same
-arguments give the same model, bit for bit. What it returns names the library's own arithmetic
+arguments give the same model, bit for bit. Only the proportions of the weights count: see
+`trainers.sample_weights.relative`. What it returns names the library's own arithmetic
 (`margin`) and the same arithmetic as an ONNX node (`add_margin`); the exporter proves that the
 two agree. Calibration is not the learner's business: a margin needs only to rise with the
 probability. A fitted model may also know its contributions, column by column: see

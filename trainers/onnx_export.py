@@ -11,6 +11,7 @@ from trainers.learner import Fitted
 
 DIFFERENCE_MAX = 1e-6
 PROOF_EDGES_MAX = 4_000
+FLOAT32_MAX = np.finfo(np.float32).max
 
 
 def export(fitted: Fitted, calibration: Calibration, width: int) -> bytes:
@@ -48,7 +49,7 @@ def proof_rows(fitted: Fitted, rows: NDArray[np.float32]) -> NDArray[np.float32]
     placed = np.repeat(rows[np.arange(len(chosen)) % rows.shape[0]], 3, axis=0)
     for number, (column, value) in enumerate(chosen):
         edge = np.float32(value)
-        sides = (np.nextafter(edge, np.float32(s)) for s in (-np.inf, np.inf))
+        sides = (np.nextafter(edge, side) for side in (-FLOAT32_MAX, FLOAT32_MAX))
         placed[3 * number : 3 * number + 3, column] = (edge, *sides)
     return np.concatenate((rows, placed))
 

@@ -17,6 +17,9 @@ from trainers.uniqueness import per_day, per_symbol_uniqueness
 HALVINGS_MAX = 64.0
 """Older samples weigh alike: no weight vanishes, so none is divided by."""
 
+WEIGHT_MIN = 1e-9
+"""Of the mean weight: less teaches nothing more, and a library divides by nothing."""
+
 Floats = NDArray[np.float64]
 
 
@@ -57,6 +60,16 @@ def weights_of(samples: Dataset, settings: WeightSettings = DEFAULT) -> Floats:
         weights = weights * decay(samples.exit_ts, settings.half_life_days)
     scaled: Floats = weights / weights.mean()
     return scaled
+
+
+def relative(weights: Floats) -> Floats:
+    """Return weights of mean 1, none below WEIGHT_MIN: what a library is given.
+
+    A fold's weights are cut from those of a longer span, and may all be small there; a library
+    whose penalty is in units of weight would learn nothing from them.
+    """
+    found: Floats = np.maximum(weights / weights.mean(), WEIGHT_MIN)
+    return found
 
 
 def decay(known_ts: NDArray[np.int64], half_life_days: float) -> Floats:

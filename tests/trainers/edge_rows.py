@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
 from trainers.learner import Fitted
 
-SIDES = np.array([-np.inf, np.nan, np.inf], dtype=np.float32)
+FLOAT32_MAX = np.finfo(np.float32).max
+SIDES = np.array([-FLOAT32_MAX, np.nan, FLOAT32_MAX], dtype=np.float32)
 
 
 def rows_on_edges(fitted: Fitted, width: int, count: int, seed: int) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.search_range import SearchRange, search_ranges
 from streams.errors import ConfigError
 from streams.strict import decode_strict
-from tests.trainers.edge_rows import margin_graph, rows_on_edges, run_batch
+from tests.trainers.edge_rows import FLOAT32_MAX, margin_graph, rows_on_edges, run_batch
 from tests.trainers.samples import layer_a_dataset
 from trainers.calibrators.platt import Platt
 from trainers.learner import Fitted, Learner
@@ -137,6 +137,18 @@ def rows_of_no_weight_teach_next_to_nothing(learner: Learner) -> None:
     assert taught(np.where(heard, 1.0, 1e-9)) <= 0.15 * taught(np.ones(ROWS))
 
 
+def only_the_proportions_of_weights_count(learner: Learner) -> None:
+    x, y = small_sample()
+    weights = np.random.default_rng(4).uniform(0.5, 1.5, SMALL_ROWS)
+    one, other = (fit(learner, x=x, y=y, weights=scale * weights) for scale in (1.0, 2.0**-40))
+    assert margin_graph(one, SMALL_WIDTH) == margin_graph(other, SMALL_WIDTH)
+
+
+def a_class_that_weighs_nothing_is_no_obstacle(learner: Learner) -> None:
+    x, y = small_sample()
+    assert_served_as_trained(fit(learner, x=x, y=y, weights=y.astype(np.float64)), x)
+
+
 def heavier_wins_raise_the_margin(learner: Learner) -> None:
     if is_skilled(learner):
         heavy = fit(learner, weights=np.where(TRAIN.y == 1, 2.0, 1.0)).margin(TEST.x)
@@ -166,6 +178,18 @@ def huge_and_tiny_values_are_served_as_trained(learner: Learner) -> None:
     wild = np.random.default_rng(2).choice(WILD, size=(500, SMALL_WIDTH))
     for rows in (spread, wild, rows_on_edges(fitted, SMALL_WIDTH, 500, seed=3)):
         assert_served_as_trained(fitted, rows)
+
+
+def the_ends_of_float32_are_served_as_trained(learner: Learner) -> None:
+    x, y = small_sample()
+    ends = np.where(x < 0.0, np.float32(0.0), FLOAT32_MAX)
+    near = np.float32(0.9) * FLOAT32_MAX * np.abs(np.tanh(x))
+    still = np.full_like(x, -FLOAT32_MAX)
+    for seen in (ends, -near, still):
+        fitted = fit(learner, x=seen, y=y)
+        for rows in (ends, -ends, -near, still):
+            assert_served_as_trained(fitted, rows)
+        assert all(np.isfinite(value) for _, value in fitted.edges())
 
 
 def few_values_in_steps_are_served_as_trained(learner: Learner) -> None:
@@ -221,10 +245,13 @@ CHECKS: tuple[Callable[[Learner], None], ...] = (
     a_row_alone_is_answered_as_in_company,
     a_margin_rises_with_the_outcome,
     rows_of_no_weight_teach_next_to_nothing,
+    only_the_proportions_of_weights_count,
+    a_class_that_weighs_nothing_is_no_obstacle,
     heavier_wins_raise_the_margin,
     fifty_rows_are_enough,
     columns_that_stand_still_are_no_obstacle,
     huge_and_tiny_values_are_served_as_trained,
+    the_ends_of_float32_are_served_as_trained,
     few_values_in_steps_are_served_as_trained,
     what_it_may_be_told_is_read_strictly,
     what_it_is_not_told_is_the_default,

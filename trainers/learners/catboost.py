@@ -26,12 +26,14 @@ from numpy.typing import NDArray
 
 from trainers.calibrators.calibrator import base_rate
 from trainers.graph import Graph
+from trainers.sample_weights import relative
 from trainers.tree_ensemble import Tree, TreeEnsemble, complete_tree
 from trainers.tree_growth import tree_count
 
 BORDERS = 32
 
-_NO_COLUMN_VARIES = "All features are either constant or ignored"
+_NOTHING_TO_LEARN = ("All features are either constant or ignored", "Invalid bias")
+"""No column varies; a class weighs nothing."""
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +58,7 @@ DEFAULT = Params()
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """A model over k columns, None where no column varied, and the same trees on the grid."""
+    """A model of k columns, None where nothing was to be learned, and the same trees on the grid."""
 
     model: catboost.CatBoost | None
     ensemble: TreeEnsemble
@@ -98,7 +100,7 @@ def fit(
     threads: int,
     params: Params = DEFAULT,
 ) -> Trees:
-    """Fit symmetric trees to x[n, k]; only the proportions of the weights count."""
+    """Fit symmetric trees to x[n, k]."""
     settings = {
         "loss_function": "Logloss",
         "boosting_type": "Plain",
@@ -121,9 +123,9 @@ def fit(
     model = catboost.CatBoost(settings)
     label = y.astype(np.float64)
     try:
-        model.fit(catboost.Pool(x, label, weight=weights / weights.mean(), thread_count=threads))
+        model.fit(catboost.Pool(x, label, weight=relative(weights), thread_count=threads))
     except catboost.CatBoostError as error:
-        if _NO_COLUMN_VARIES not in str(error):
+        if not any(words in str(error) for words in _NOTHING_TO_LEARN):
             raise
         rate = base_rate(y, weights)
         return Trees(None, _on_grid((), float(np.log(rate / (1.0 - rate)))))

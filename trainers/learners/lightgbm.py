@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.graph import Graph
+from trainers.sample_weights import relative
 from trainers.tree_ensemble import NO_CHILD, Tree, TreeEnsemble, float32_edges
 from trainers.tree_growth import min_child, tree_count
 
@@ -104,7 +105,7 @@ def fit(
         "force_row_wise": True,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(x, label=y, weight=weights, free_raw_data=True)
+    data = lightgbm.Dataset(x, label=y, weight=relative(weights), free_raw_data=True)
     rounds = tree_count(rows, params.trees_factor)
     booster = lightgbm.train(settings, data, num_boost_round=rounds)
     return Trees(booster, _ensemble(booster))

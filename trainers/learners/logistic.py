@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from trainers.graph import Graph
+from trainers.sample_weights import relative
 
 CLIP_SIGMA = 6.0
 ITERATIONS_MAX = 500
@@ -46,7 +47,8 @@ class Logistic:
 
     def standardise(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the standardised, clipped rows, float32[n, k]."""
-        z = (x - self.center) * self.inverse_scale
+        with np.errstate(over="ignore"):  # What leaves float32 is clipped.
+            z = (x - self.center) * self.inverse_scale
         clipped: NDArray[np.float32] = np.clip(z, np.float32(-CLIP_SIGMA), np.float32(CLIP_SIGMA))
         return clipped
 
@@ -89,9 +91,11 @@ def fit(
     share = weights / weights.sum()
     center = share @ wide
     scale = np.sqrt(share @ (wide - center) ** 2)
-    inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > SCALE_MIN)
+    moves = scale > SCALE_MIN
+    inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=moves)
     blank = Logistic(
-        center.astype(np.float32),
+        # Whatever a still column holds one day, it is a number times 0.
+        np.where(moves, center, 0.0).astype(np.float32),
         inverse_scale.astype(np.float32),
         np.zeros(x.shape[1], dtype=np.float32),
         0.0,
@@ -99,7 +103,7 @@ def fit(
     model = LogisticRegression(C=params.inverse_ridge, max_iter=ITERATIONS_MAX, tol=TOLERANCE)
     # Many threads for small products wait for one another more than they work, and round otherwise.
     with threadpool_limits(threads):
-        model.fit(blank.standardise(x).astype(np.float64), y, sample_weight=weights)
+        model.fit(blank.standardise(x).astype(np.float64), y, sample_weight=relative(weights))
     return Logistic(
         blank.center,
         blank.inverse_scale,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from trainers.calibrators.calibrator import base_rate
 from trainers.graph import Graph
+from trainers.sample_weights import relative
 from trainers.tree_ensemble import Tree, TreeEnsemble
 from trainers.tree_growth import min_child, tree_count
 
@@ -88,7 +89,7 @@ def fit(
     threads: int,
     params: Params = DEFAULT,
 ) -> Trees:
-    """Fit boosted trees to x[n, k]; only the proportions of the weights count."""
+    """Fit boosted trees to x[n, k]."""
     rows = x.shape[0]
     rate = base_rate(y, weights)
     settings = {
@@ -108,7 +109,7 @@ def fit(
         "verbosity": 0,
     }
     data = xgboost.QuantileDMatrix(
-        x, label=y, weight=weights / weights.mean(), nthread=threads, max_bin=BINS
+        x, label=y, weight=relative(weights), nthread=threads, max_bin=BINS
     )
     rounds = tree_count(rows, params.trees_factor)
     booster = xgboost.train(settings, data, num_boost_round=rounds)
