@@ -57,9 +57,7 @@ class Blend:
         for member in self.members:
             columns = np.arange(graph.width) if member.columns is None else member.columns
             margin = member.fitted.add_margin(*graph.narrowed(features, columns))
-            scaled = graph.node("Mul", margin, graph.constant(np.array([member.slope])))
-            shift = graph.constant(np.array([member.intercept]))
-            lines.append(graph.node("Add", scaled, shift))
+            lines.append(graph.line(margin, member.slope, member.intercept))
         return graph.node("Mean", *lines)
 
     def edges(self) -> list[tuple[int, float]]:

@@ -14,6 +14,8 @@ GRAPH_NAME = "assay"
 IR_VERSION = 8
 OPSET = 15
 OPSET_ML = 1
+LINE_SLOPE_MIN = 1e-9
+"""A flatter line is shifted by its intercept alone."""
 
 
 class Graph:
@@ -58,6 +60,18 @@ class Graph:
         label = f"{op_type}_{name}"
         self._nodes.append(helper.make_node(op_type, inputs, [name], name=label, **attributes))
         return name
+
+    def line(self, value: str, slope: float, intercept: float) -> str:
+        """Add slope · value + intercept, float32 `value`, and return the name of what it gives.
+
+        As slope · (value - root) + rest: near the root, where a difference is exact in float32,
+        two large terms would leave nothing but their rounding.
+        """
+        root = np.float32(-intercept / slope) if abs(slope) > LINE_SLOPE_MIN else np.float32(0.0)
+        rest = intercept + slope * float(root)
+        shifted = self.node("Sub", value, self.constant(np.array([root])))
+        scaled = self.node("Mul", shifted, self.constant(np.array([slope])))
+        return self.node("Add", scaled, self.constant(np.array([rest])))
 
     def adopt(self, node: onnx.NodeProto, *inputs: str) -> str:
         """Add a copy of another graph's node of one output, wired to `inputs`."""

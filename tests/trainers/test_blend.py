@@ -66,6 +66,15 @@ def test_a_blend_may_be_a_member():
     assert said == pytest.approx(native(outer, TAIL, TEST.x), abs=DIFFERENCE_MAX)
 
 
+def test_a_steep_line_far_from_zero_is_served_as_it_was_made():
+    middle = float(np.median(TREES.margin(TEST.x[:, TREE_COLUMNS])))
+    blend = Blend((Member(TREES, 3e4, -3e4 * middle, TREE_COLUMNS), BLEND.members[0]))
+    said = run_batch(export(blend, Platt(1e-3, 0.0, ROWS), WIDTH), TEST.x)
+    known = native(blend, Platt(1e-3, 0.0, ROWS), TEST.x)
+    assert np.ptp(known) > 0.5
+    assert np.abs(said - known).max() <= DIFFERENCE_MAX
+
+
 def test_a_blend_of_nothing_is_refused():
     with pytest.raises(DataError, match="at least one member, got none"):
         Blend(())

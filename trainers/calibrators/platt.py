@@ -43,8 +43,7 @@ class Platt(NamedTuple):
 
     def add_log_odds(self, graph: Graph, margin: str) -> str:
         """Add nodes that turn `margin` float32[n, 1] into log-odds float32[n, 1]."""
-        scaled = graph.node("Mul", margin, graph.constant(np.array([self.slope])))
-        return graph.node("Add", scaled, graph.constant(np.array([self.intercept])))
+        return graph.line(margin, self.slope, self.intercept)
 
     def add_probability(self, graph: Graph, margin: str, output: str = OUTPUT_NAME) -> str:
         """Add nodes that turn `margin` float32[n, 1] into probabilities float32[n, 1]."""

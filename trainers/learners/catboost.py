@@ -58,7 +58,7 @@ DEFAULT = Params()
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """A model of k columns, None where nothing was to be learned, and the same trees on the grid."""
+    """A model of k columns, None where nothing was to be learned, and its trees on the grid."""
 
     model: catboost.CatBoost | None
     ensemble: TreeEnsemble

@@ -70,6 +70,18 @@ class TestEveryCalibrator:
         rows = rows.astype(np.float32).astype(np.float64)
         assert np.abs(in_graph(calibration, rows) - calibration.probability(rows)).max() <= 1e-6
 
+    @pytest.mark.parametrize(("offset", "scale"), [(-4.0, 0.01), (0.5, 1e-5), (1e6, 10.0)])
+    def test_the_graph_agrees_where_margins_lie_far_from_zero(
+        self, name: str, offset: float, scale: float
+    ):
+        # As of a rare class: two large terms that all but cancel.
+        margin, y, weights, _ = draw(straight, 3_000, scale=scale)
+        margin = (margin + offset).astype(np.float32).astype(np.float64)
+        calibration = FITS[name](margin, y, weights)
+        said = calibration.probability(margin)
+        assert np.ptp(said) > 0.3
+        assert np.abs(in_graph(calibration, margin) - said).max() <= 1e-6
+
     def test_a_margin_that_falls_with_the_outcome_is_worth_nothing(self, name: str):
         margin, y, weights, _ = draw(straight, 3_000)
         said = FITS[name](-margin, y, weights).probability(margin)
