@@ -1,15 +1,28 @@
 """How the pipeline trains: which days, which learners, and what is tried."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from streams.errors import ConfigError
+from trainers.learner import check_learner
 from trainers.settings import SAMPLES_MIN, Count, GateSettings, NotNegative
 from trainers.validation.walk_forward_dates import WalkForwardDates
 
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
+LINE = "logistic"
+TUNED = (*BOOSTERS, LINE)
 BY_DATES_SAMPLES_MIN = 500
 """Fewer than these before the holdout are too few to leave any out for the calendar's sake."""
+
+EMBARGO_DAYS_MAX = 3_660.0
+"""Ten years: a longer one is a mistaken unit."""
+TRIALS_MAX = 10_000
+CPCV_SPLITS_MAX = 500
+"""Each is a fit of the model taken."""
+LEGACY_GROUPS = 6
+"""Of the legacy forest's search, where no groups are asked for."""
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,14 +49,14 @@ class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holdout_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.3
     folds: Annotated[int, msgspec.Meta(ge=2, le=20)] = 5
     train_folds: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
-    embargo_days: NotNegative = 0.0
+    embargo_days: Annotated[float, msgspec.Meta(ge=0.0, le=EMBARGO_DAYS_MAX)] = 0.0
     learners: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
         *BOOSTERS,
-        "logistic",
+        LINE,
         "random_forest",
     )
-    tuned: tuple[str, ...] = (*BOOSTERS, "logistic")
-    trials: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+    tuned: tuple[str, ...] = TUNED
+    trials: Annotated[int, msgspec.Meta(ge=1, le=TRIALS_MAX)] = 100
     ensemble: bool = True
     legacy_forest: bool = False
     clusters: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 30
@@ -57,6 +70,44 @@ class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Count = 1
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     gate: GateSettings = GateSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse, before any work, what does not fit together."""
+        self._check_learners()
+        self._check_paths()
+
+    def _check_learners(self) -> None:
+        for key, names in (("learners", self.learners), ("tuned", self.tuned)):
+            for name in names:
+                check_learner(name)
+                if names.count(name) > 1:
+                    raise ConfigError(
+                        f"pipeline.{key} must name a learner once, names {name} "
+                        f"{names.count(name)} times: was {', '.join(names)}"
+                    )
+        # The default names all that are worth a search, whichever of them take part.
+        for name in () if self.tuned == TUNED else self.tuned:
+            if name not in self.learners and (self.ensemble or name != LINE):
+                raise ConfigError(
+                    f"pipeline.tuned must be of pipeline.learners, {name} does not take part: "
+                    f"learners are {', '.join(self.learners)}"
+                )
+
+    def _check_paths(self) -> None:
+        groups, tested = self.cpcv_groups, self.cpcv_test_groups
+        if not groups and not self.legacy_forest:
+            return
+        groups = groups or LEGACY_GROUPS
+        if not tested < groups:
+            raise ConfigError(
+                f"pipeline.cpcv_test_groups must be below cpcv_groups, was {tested} of {groups}: "
+                "lower it, or set cpcv_groups to 0 for no paths"
+            )
+        if (splits := math.comb(groups, tested)) > CPCV_SPLITS_MAX:
+            raise ConfigError(
+                f"pipeline.cpcv_test_groups of {tested} of {groups} cpcv_groups make {splits} "
+                f"splits, {CPCV_SPLITS_MAX} are allowed: lower either"
+            )
 
 
 def settings_told(settings: PipelineSettings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.dataset import DAY_NS, Dataset
-from trainers.pipeline.pipeline_settings import PipelineSettings
+from trainers.pipeline.pipeline_settings import LEGACY_GROUPS, LINE, PipelineSettings
 from trainers.pipeline.training_task import Stage, TrainingPlace, TrainingTask
 from trainers.splits import Split
 from trainers.tuning.fold_plan import ChooseColumns, FoldPlan, choose_columns, plan_folds
@@ -20,7 +20,7 @@ from trainers.tuning.tuning import Tuned, tune
 from trainers.tuning.tuning_settings import TuningSettings
 from trainers.tuning.tuning_study import identity_of
 
-FOREST, LINE = "random_forest", "logistic"
+FOREST = "random_forest"
 DIGITS = 16
 LEGACY_RANDOM_SHARE = 0.4
 
@@ -29,7 +29,7 @@ class Searched(NamedTuple):
     """The folds, and what each learner's search came to, by its name.
 
     `choose` chose each fold's columns, and is to choose the model's. `is_walk`: no sample is
-    tested by two folds, and each by what was before it.
+    tested by two folds.
     """
 
     plan: FoldPlan
@@ -98,18 +98,24 @@ def _legacy(
         trials=settings.trials,
         random_trials=max(1, round(LEGACY_RANDOM_SHARE * settings.trials)),
         screened=settings.clusters or len(research.names),
-        groups=settings.cpcv_groups or LegacySettings().groups,
+        groups=settings.cpcv_groups or LEGACY_GROUPS,
         test_groups=settings.cpcv_test_groups,
         seed=settings.seed,
         workers=_workers(settings),
     )
     unplanned = FoldPlan(research, weights, ())
-    identity = identity_of(FOREST, unplanned, legacy.tuning) | {"legacy": _told(legacy)}
+    embargo_ns = int(settings.embargo_days * DAY_NS)
+    # What the folds of a plan tell of the others has to be told here: they are cut inside.
+    identity = identity_of(FOREST, unplanned, legacy.tuning) | {
+        "legacy": _told(legacy),
+        "embargo_ns": embargo_ns,
+        "release": place.release,
+    }
     found = tune_legacy_forest(
         research,
         weights,
         legacy,
-        embargo_ns=int(settings.embargo_days * DAY_NS),
+        embargo_ns=embargo_ns,
         storage=place.storage,
         study=f"{task.scope} legacy {_digest(identity)}",
         on_trial=on_trial,
