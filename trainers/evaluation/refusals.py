@@ -18,6 +18,9 @@ from trainers.settings import SAMPLES_MIN
 CLASS_MIN = 10
 """Fewer outcomes of a class say nothing of what it looks like."""
 
+R_MULTIPLE_MAX = 1e9
+"""Beyond it the risk was next to nothing: no trade's result is a figure in it."""
+
 SAMPLES_WARN = 500
 DAYS_WARN = 100
 COLUMNS_TOLD_MAX = 5
@@ -28,19 +31,27 @@ MORE_SAMPLES = "collect more with assay train --accumulate, give a longer histor
 
 def check_samples(samples: Dataset, *, min_samples: int = SAMPLES_MIN) -> None:
     """Raise DataError, which says what to do, for samples that no model can be learned from."""
+    check_count(samples, min_samples=min_samples)
+    _check_classes(samples)
+    _check_features(samples, min_samples)
+
+
+def check_count(samples: Dataset, *, min_samples: int = SAMPLES_MIN) -> None:
+    """Raise DataError for rows that are wrong in themselves, too few, or all of one day.
+
+    What features and outcomes say is not looked at: some of these samples may be sealed.
+    """
     _check_rows(samples)
     if len(samples) < min_samples:
         raise DataError(
             f"a model needs {min_samples} samples or more, was {len(samples)}: {MORE_SAMPLES}"
         )
-    _check_classes(samples)
     if (days := np.unique(samples.days)).size < 2:
         raise DataError(
             f"samples must be of more than one day, all {len(samples)} are of "
             f"{_date(int(days[0]))}: outcomes of one day are one piece of evidence; give a longer "
             "history"
         )
-    _check_features(samples, min_samples)
 
 
 def training_warnings(samples: Dataset) -> tuple[str, ...]:
@@ -86,7 +97,10 @@ def check_model_path(path: str | Path, strategy: str) -> Path:
 def _check_rows(samples: Dataset) -> None:
     for name, wrong in (
         ("labels must be 0 or 1", (samples.y != 0) & (samples.y != 1)),
-        ("r_multiple must be a finite number", ~np.isfinite(samples.r_multiple)),
+        (
+            f"r_multiple must be a finite number, of at most {R_MULTIPLE_MAX:g}",
+            ~(np.abs(samples.r_multiple) <= R_MULTIPLE_MAX),
+        ),
         ("exit_ts must not be before entry_ts", samples.exit_ts < samples.entry_ts),
     ):
         if wrong.any():

@@ -26,7 +26,7 @@ from trainers.columns import complete_rows
 from trainers.database.engine import open_database
 from trainers.dataset import DAY_NS, Dataset
 from trainers.decision_threshold import Threshold, ThresholdSettings, choose_threshold
-from trainers.evaluation.refusals import check_samples, training_warnings
+from trainers.evaluation.refusals import check_count, check_samples, training_warnings
 from trainers.gate import Verdict, Window, judge
 from trainers.model_writing import write_model
 from trainers.optimiser.holdout import Opened, open_holdout
@@ -93,7 +93,7 @@ def freeze_model(
 
     Raises DataError for samples that cannot be learned from.
     """
-    check_samples(samples, min_samples=settings.min_samples)
+    check_count(samples, min_samples=settings.min_samples)
     spans = cut_spans(samples, settings)
     check_samples(spans.research, min_samples=settings.min_samples)
     research = spans.research
@@ -234,7 +234,8 @@ def configuration_digest(frozen: FrozenModel) -> str:
 def _chosen_on_sealed(task: TrainingTask, holdout: Dataset) -> tuple[str, ...]:
     """Say so where the strategy's own parameters were chosen on bars of the sealed days."""
     first, last = int(holdout.ts[0]), int(holdout.exit_ts.max())
-    if not first <= task.chosen_to_ts or task.chosen_from_ts > last:
+    is_searched = task.chosen_to_ts != 0
+    if not is_searched or task.chosen_to_ts < first or task.chosen_from_ts > last:
         return ()
     return (
         f"the strategy's parameters were chosen on bars up to {day_of(task.chosen_to_ts)}, the "

@@ -40,12 +40,14 @@ class ResearchSpans:
 def cut_spans(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
     """Cut `samples` as `settings` say.
 
-    Raises DataError where a span is left without samples, or no fold has any.
+    Of what is sealed only the instants decide. Raises DataError where a span is left without
+    samples, or no fold has any.
     """
-    is_by_dates = settings.spans == "dates" or (
-        settings.spans == "auto" and _has_enough(samples, settings)
-    )
-    spans = _by_dates(samples, settings) if is_by_dates else _by_share(samples, settings)
+    spans = None
+    if settings.spans != "share":
+        spans = _by_dates(samples, settings, is_asked=settings.spans == "dates")
+    if spans is None:
+        spans = _by_share(samples, settings)
     for name, part in (("research", spans.research), ("holdout", spans.holdout)):
         if len(part) < SPAN_SAMPLES_MIN:
             raise DataError(
@@ -56,16 +58,14 @@ def cut_spans(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
     return spans
 
 
-def _has_enough(samples: Dataset, settings: PipelineSettings) -> bool:
-    first, opens, closes = _dated(settings)
-    before = (samples.ts >= first) & closed_before(samples.exit_ts, opens)
-    after = (samples.ts >= opens) & (samples.ts < closes)
-    gate = settings.gate
-    return (
-        int(before.sum()) >= BY_DATES_SAMPLES_MIN
-        and int(after.sum()) >= gate.outcomes_min
-        and min(np.bincount(samples.y[after], minlength=2)) >= gate.class_min
-    )
+def _has_enough(research: Dataset, held_out: int, settings: PipelineSettings) -> bool:
+    """Whether the calendar leaves enough on both sides, the sealed outcomes unseen: how many of
+    each class they hold is taken from the share before.
+    """
+    if len(research) < BY_DATES_SAMPLES_MIN or held_out < settings.gate.outcomes_min:
+        return False
+    share = float(research.y.mean())
+    return min(share, 1.0 - share) * held_out >= settings.gate.class_min
 
 
 def _dated(settings: PipelineSettings) -> tuple[int, int, int]:
@@ -75,19 +75,33 @@ def _dated(settings: PipelineSettings) -> tuple[int, int, int]:
     return edges[0], edges[-1], (last + 1) * DAY_NS + 1
 
 
-def _by_dates(samples: Dataset, settings: PipelineSettings) -> ResearchSpans:
+def _by_dates(
+    samples: Dataset, settings: PipelineSettings, *, is_asked: bool
+) -> ResearchSpans | None:
+    """None where it was not asked for, and leaves too little to walk in or to judge by."""
     first, opens, closes = _dated(settings)
     embargo_ns = int(settings.embargo_days * DAY_NS)
     is_early = (samples.ts >= first) & (samples.ts < opens)
     is_research = is_early & closed_before(samples.exit_ts, opens, embargo_ns)
+    is_held_out = (samples.ts >= opens) & (samples.ts < closes)
     research = samples.take(is_research)
+    if not is_asked and not _has_enough(research, int(is_held_out.sum()), settings):
+        return None
     splitter = settings.dates.splitter(
         embargo_ns=embargo_ns, start_ts=research.ts, end_ts=research.exit_ts
     )
+    try:
+        splits = _splits(splitter, research)
+    except DataError:
+        if is_asked:
+            raise
+        return None
+    if not is_asked and sum(split.test.size for split in splits) < WALK_SAMPLES_MIN:
+        return None
     return ResearchSpans(
         research,
-        samples.take((samples.ts >= opens) & (samples.ts < closes)),
-        _splits(splitter, research),
+        samples.take(is_held_out),
+        splits,
         BY_DATES,
         int(is_early.sum() - is_research.sum()),
     )
