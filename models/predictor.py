@@ -85,8 +85,9 @@ class SignalQualityPredictor:
         missing = [name for name in self.features if features.get(name) is None]
         if missing:
             return Prediction(None, tuple(MISSING + n for n in missing[:REASONS_TOLD_MAX]))
-        for place, name in enumerate(self.features):
-            self._row[place] = _number(name, features[name])
+        with np.errstate(over="ignore"):  # What leaves float32 is `not_finite`.
+            for place, name in enumerate(self.features):
+                self._row[place] = _number(name, features[name])
         return Prediction(*self._model.speak(self._row))
 
     def apply(
@@ -147,6 +148,10 @@ def load_own_model(artifact: Artifact, trusted_keys: Iterable[str] | None = None
 
 def _number(name: str, value: float | None) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]  # None was answered before
+        if not isinstance(value, str | bytes):
+            return float(value)  # type: ignore[arg-type]  # None was answered before
+    except OverflowError:
+        return np.inf
     except (TypeError, ValueError):
-        raise ModelError(f"feature {name} must be a number, was {value!r:.40}") from None
+        pass
+    raise ModelError(f"feature {name} must be a number, was {value!r:.40}")

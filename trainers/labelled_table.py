@@ -49,7 +49,9 @@ def names_of(table: Any, names: Sequence[str] | None = None) -> tuple[str, ...] 
     """Return the names of a table's columns: `names`, else a frame's own, else None."""
     own = getattr(table, "columns", None)
     if names is None:
-        return None if own is None else tuple(map(str, own))
+        if own is None:
+            return None
+        names = tuple(map(str, own))
     told = tuple(map(str, names))
     width = np.shape(table)[1] if np.ndim(table) == 2 or own is not None else len(told)
     if len(told) != width or len(set(told)) != width:
@@ -75,7 +77,7 @@ def matrix_of(table: Any, wanted: Sequence[str] | None = None) -> NDArray[np.flo
                 f"on: {told(missing)}; give a frame that has them"
             )
         table = table[[own[name] for name in wanted]]
-    if hasattr(table, "to_numpy"):
+    if hasattr(table, "to_numpy") and not hasattr(table, "iloc"):  # pandas' own NA is read there.
         table = table.to_numpy()
     wide = check_array(table, dtype=np.float64, ensure_all_finite=False)
     with np.errstate(over="ignore"):

@@ -17,7 +17,7 @@ It is a plain model. What searches, chooses, compares and judges is `trainers/pi
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 import numpy as np
@@ -30,10 +30,11 @@ from sklearn.utils.validation import _check_sample_weight
 from threadpoolctl import threadpool_limits
 
 from models.artifact import Artifact, save_artifact
-from models.card import ModelCard, decode_card, encode_card
+from models.card import ModelCard, Name, decode_card, encode_card
 from models.predictor import ANYBODY, load_own_model, read_artifact
 from models.signing import SigningKey
 from streams.errors import ConfigError
+from streams.strict import decode_strict
 from trainers.calibrated_fit import CalibratedFit, figures_of, fit_calibrated
 from trainers.calibrators.calibrate import AUTO
 from trainers.challenger import Challenger
@@ -59,6 +60,8 @@ from trainers.settings import SAMPLES_MIN
 
 SUFFIX = ".onnx"
 OUTCOMES = (0, 1)
+FOLDS_MAX = 1_000
+THREADS_MAX = 256
 FIT_REMEDY = (
     "leave those rows or columns out, or fit_samples, which does; a feature is unknown before its "
     "warm-up, or without its context"
@@ -66,6 +69,19 @@ FIT_REMEDY = (
 PREDICT_REMEDY = "there is no probability of a row that is not complete: leave it out"
 
 Floats = NDArray[np.float64]
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    """What a model may be wanted."""
+
+    learner: str
+    params: dict[str, Any] | None
+    calibration: str
+    folds: Annotated[int, msgspec.Meta(ge=2, le=FOLDS_MAX)]
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    threads: Annotated[int, msgspec.Meta(ge=1, le=THREADS_MAX)]
+    strategy: Name
+    symbol: Name | None
 
 
 class SignalQualityModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no types
@@ -120,7 +136,10 @@ class SignalQualityModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         rows of weight 0 are left out. Warns below 500 rows; raises UnsoundInput (a ValueError) for
         what cannot be learned from, ConfigError for a setting that there is none of.
         """
-        params = decode_params(self.learner, self.params or {}, f"{type(self).__name__}: params")
+        wanted = self._settings()
+        params = decode_params(
+            wanted.learner, wanted.params or {}, f"{type(self).__name__}: params"
+        )
         named = names_of(X, names)
         x = matrix_of(X)
         columns = named or tuple(f"x{column}" for column in range(x.shape[1]))
@@ -145,15 +164,15 @@ class SignalQualityModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             weights = weights_of(samples)
         else:
             weights = np.ones(len(samples))
-        what = CalibratedFit(self.learner, params, self.calibration, self.folds)
+        what = CalibratedFit(wanted.learner, params, wanted.calibration, wanted.folds)
         # Small fits lose more time to threads that wait for one another than they gain.
-        with as_value_errors(), threadpool_limits(self.threads):
+        with as_value_errors(), threadpool_limits(wanted.threads):
             challenger = fit_calibrated(
                 samples,
                 weights,
                 what,
-                seed=self.seed,
-                threads=self.threads,
+                seed=wanted.seed,
+                threads=wanted.threads,
                 is_timed=times.is_known,
             )
         card, self.onnx_ = self._written(challenger, is_timed=times.is_known)
@@ -252,6 +271,12 @@ class SignalQualityModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         tags.classifier_tags.multi_class = False
         return tags
 
+    def _settings(self) -> _Settings:
+        given = {name: getattr(self, name) for name in _Settings.__struct_fields__}
+        # A search over settings hands in numpy's numbers.
+        plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
+        return decode_strict(plain, _Settings, type(self).__name__)
+
     def _take(self, card: ModelCard, classes: NDArray[Any]) -> None:
         self.card_ = card
         self.classes_ = classes
@@ -263,7 +288,7 @@ class SignalQualityModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             challenger,
             strategy=self.strategy,
             symbol=self.symbol,
-            seed=self.seed,
+            seed=int(self.seed),
             figures=figures_of(challenger),
             code_version=code_version(),
         )

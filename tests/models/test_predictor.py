@@ -72,6 +72,8 @@ def test_a_folder_and_the_settings_name_a_model_too(path: Path):
         ({}, ("missing_feature:ibs", "missing_feature:signal_score")),
         ({"ibs": float("nan"), "signal_score": 0.5}, ("warming",)),
         ({"ibs": float("inf"), "signal_score": 0.5}, ("not_finite:ibs",)),
+        ({"ibs": -1e39, "signal_score": 0.5}, ("not_finite:ibs",)),
+        ({"ibs": 10**400, "signal_score": 0.5}, ("not_finite:ibs",)),
         ({"ibs": 50.0, "signal_score": 0.5}, ("out_of_distribution",)),
     ],
 )
@@ -80,8 +82,9 @@ def test_it_says_why_it_does_not_speak(path: Path, features, reasons):
 
 
 def test_what_is_no_number_is_refused(path: Path):
-    with pytest.raises(ModelError, match="feature ibs must be a number, was 'low'"):
-        predictor(path).predict({"ibs": "low", "signal_score": 0.5})  # type: ignore[dict-item]
+    for value in ("low", "0.25", b"1", [], 1j):
+        with pytest.raises(ModelError, match="feature ibs must be a number, was "):
+            predictor(path).predict({"ibs": value, "signal_score": 0.5})  # type: ignore[dict-item]
     with pytest.raises(ModelError, match=r"score must be in \[0, 1\], was 7.0"):
         predictor(path).apply(7.0, ROW)
 

@@ -245,7 +245,7 @@ def test_settings_are_its_parameters_and_are_looked_at_when_it_is_fitted():
         ({"learner": "lightgmb"}, "learner 'lightgmb' is not known"),
         ({"params": {"leafs": 3}}, "SignalQualityModel: params"),
         ({"calibration": "plat"}, "calibration 'plat' is not known"),
-        ({"folds": 1}, "n_splits must be in"),
+        ({"folds": 1}, "folds must be int >= 2"),
     ):
         with pytest.raises(ConfigError, match=words):
             clone(model).set_params(**wrong).fit(SAMPLES.x, SAMPLES.y)
@@ -304,6 +304,40 @@ def test_what_cannot_be_learned_from_is_refused_with_a_remedy(x, y, more, words:
         clone(LOGISTIC).fit(x, y, **more)
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"seed": -1}, r"seed must be int >= 0, was -1 \(SignalQualityModel: seed\)"),
+        ({"seed": 2**31}, "seed must be int <= 2147483647"),
+        ({"threads": 0}, "threads must be int >= 1"),
+        ({"threads": 1_000}, "threads must be int <= 256"),
+        ({"folds": 2.5}, "folds must be int, was 2.5"),
+        ({"learner": None}, "learner must be str, was None"),
+        ({"calibration": 3}, "calibration must be str"),
+        ({"params": [1]}, "params must be object"),
+        ({"strategy": ""}, "strategy must be str of length >= 1"),
+        ({"symbol": 5}, "symbol must be str"),
+    ],
+)
+def test_what_it_may_be_told_is_checked_before_it_learns(told, words: str):
+    with pytest.raises(ConfigError, match=words):
+        clone(LOGISTIC).set_params(**told).fit(np.zeros((3, 1)), np.zeros(3))
+
+
+def test_a_search_may_hand_in_numbers_of_numpy():
+    told = clone(LOGISTIC).set_params(seed=np.int64(7), folds=np.int32(5), strategy="mine")
+    assert told.fit(SAMPLES.x, SAMPLES.y, **WHOLE).onnx_ == fitted().onnx_
+
+
+def test_columns_of_one_name_and_what_pandas_does_not_know_are_refused():
+    with pytest.raises(UnsoundInput, match="each of 2 columns, were 2, 1 of them different"):
+        clone(LOGISTIC).fit(pd.DataFrame(SAMPLES.x[:, :2], columns=["a", "a"]), SAMPLES.y)
+    unknown = pd.DataFrame(SAMPLES.x[:, :2], columns=["a", "b"]).astype("Float64")
+    unknown.loc[3, "b"] = pd.NA
+    with pytest.raises(UnsoundInput, match="in 1 of 1000 rows, first in row 3: b in 1"):
+        clone(LOGISTIC).fit(unknown, SAMPLES.y)
+
+
 def test_a_refusal_is_one_of_the_house_and_of_scikit_learn():
     assert issubclass(UnsoundInput, DataError)
     assert issubclass(UnsoundInput, ValueError)
@@ -334,7 +368,7 @@ def test_a_fitted_model_may_travel_to_another_process():
 def test_it_keeps_scikit_learns_conventions(monkeypatch):
     """All of their checks but LEFT_OUT, on data of theirs, which are fewer than is sound."""
     for module, name in (
-        (fold_plan, "FOLD_SAMPLES_MIN"),
+        (fold_plan, "FOLD_ROWS_MIN"),
         (calibrated_fit, "CALIBRATION_ROWS_MIN"),
         (signal_quality_model, "SAMPLES_MIN"),
         (refusals, "CLASS_MIN"),
