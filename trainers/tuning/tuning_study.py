@@ -10,6 +10,7 @@ import importlib
 import zlib
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from trainers.tuning.tuning_trial import TuningTrial, complete_trial, pruned_tri
 CODE_DIGITS = 12
 
 _NUMBER, _MARGINS = "number", "margins"
-_OURS = ("trainers.learners.", "trainers.tuning.", "trainers.calibrators.", "trainers.metrics")
+_OURS = ("trainers.",)
+_LIBRARIES = ("catboost", "lightgbm", "numpy", "scikit-learn", "xgboost-cpu")
 
 
 class TuningStudy(StoredStudy):
@@ -108,6 +110,8 @@ def _code_digest(learner: str) -> str:
     digest = hashlib.sha256()
     for module in drawn_from([fitting, tuning_trial], _OURS):
         digest.update(Path(str(module.__file__)).read_bytes())
+    for name in _LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()[:CODE_DIGITS]
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.compiled import drawn_from
 from streams.errors import ConfigError
 from tests.trainers.samples import layer_a_dataset
 from tests.trainers.tuning.test_tuning import FEW, plan_of, same
+from trainers.tuning import tuning_study
 from trainers.tuning.fold_plan import FoldPlan
 from trainers.tuning.tuning import Tuned, tune
+from trainers.tuning.tuning_study import identity_of
 
 STUDY = "breakout logistic"
 KILLED_AFTER = 13
@@ -112,3 +115,27 @@ def test_a_study_of_something_else_is_refused(plan: FoldPlan, storage: Path, cha
     settings = msgspec.structs.replace(short, seed=8) if changed == "seed" else short
     with pytest.raises(ConfigError, match=f"another ({changed}|code)"):
         tune(learner, other, settings, storage=storage, study=STUDY)
+
+
+def test_a_study_is_of_all_the_code_that_fits_and_of_its_libraries(
+    plan: FoldPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: set[str] = set()
+
+    def drawn(*args):
+        found = drawn_from(*args)
+        hashed.update(module.__name__ for module in found)
+        return found
+
+    def code() -> str:
+        tuning_study._code_digest.cache_clear()
+        return identity_of("lightgbm", plan, FEW)["code"]
+
+    monkeypatch.setattr(tuning_study, "drawn_from", drawn)
+    before = code()
+    assert code() == before
+    fits = {"learners.lightgbm", "tree_growth", "tree_ensemble", "sample_weights", "columns"}
+    assert {f"trainers.{name}" for name in fits} <= hashed
+    monkeypatch.setattr(tuning_study, "version", lambda name: "0.1")
+    assert code() != before
+    tuning_study._code_digest.cache_clear()
