@@ -7,9 +7,9 @@ symbols and days, beside the ledger of trials: in whichever storage a study is.
 
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, select
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, text
 
-from trainers.database.engine import INT64, TEXT, writing
+from trainers.database.engine import INT64, TEXT, is_sqlite, writing
 from trainers.database.migration import migrate
 from trainers.optimiser.study_spans import Span
 from trainers.statistics.performance import Performance
@@ -71,6 +71,9 @@ def open_holdout(
         _openings.c.last_day >= span.first_day,
     )
     with writing(engine) as connection:
+        if not is_sqlite(connection):
+            # Whoever opens at the same moment is told of this opening, or this one of theirs.
+            connection.execute(text(f"LOCK TABLE {_openings.name} IN SHARE ROW EXCLUSIVE MODE"))
         earlier = connection.execute(query).all()
         connection.execute(
             _openings.insert(),

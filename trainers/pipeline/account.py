@@ -5,6 +5,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.errors import DataError
 from trainers.dataset import Dataset
 from trainers.evaluation.evaluation import Evaluation, evaluate
 from trainers.evaluation.figure import Figure, auc_figure, mean_figure, unknown
@@ -26,6 +27,10 @@ from trainers.served_difference import ServedDifference
 LIBRARIES = ("lightgbm", "xgboost-cpu", "catboost", "scikit-learn", "onnxruntime", "numpy")
 NO_PATHS = "not asked for: pipeline.cpcv_groups is 0"
 NO_WALK = "the forest was searched under combinatorial purged cross-validation, not walking forward"
+FOLDED = (
+    "the samples were too few to walk forward in: each fold was tested by all of time that does "
+    "not touch it, later days among it"
+)
 
 Floats = NDArray[np.float64]
 
@@ -79,14 +84,22 @@ def _walks(
 ) -> tuple[parts.WalkForwardReport | None, parts.Combinatorial | None, dict[str, str]]:
     """Both ways through time, and why one is missing."""
     missing: dict[str, str] = {}
-    walk_forward = walk_forward_of(frozen) if frozen.searched.is_walk else None
-    if walk_forward is None:
+    walk_forward = None
+    if not frozen.searched.is_walk:
         missing["walk_forward"] = NO_WALK
+    elif frozen.spans.by == K_FOLD:
+        missing["walk_forward"] = FOLDED
+    else:
+        walk_forward = walk_forward_of(frozen)
     if not settings.cpcv_groups:
         return walk_forward, None, missing | {"combinatorial": NO_PATHS}
-    combinatorial = combinatorial_of(
-        frozen, settings, lambda done, total: place.on_stage(Stage("paths", done, total))
-    )
+    try:
+        combinatorial = combinatorial_of(
+            frozen, settings, lambda done, total: place.on_stage(Stage("paths", done, total))
+        )
+    except DataError as error:
+        # Too few days for so many groups: the seal is broken by now, and what it showed is told.
+        return walk_forward, None, missing | {"combinatorial": str(error)}
     return walk_forward, combinatorial, missing
 
 
@@ -150,7 +163,9 @@ def _spans(frozen: FrozenModel, settings: PipelineSettings) -> parts.Spans:
     folds = len(frozen.searched.plan.folds)
     walk = "rolling" if _is_rolling(settings, spans.by) else "anchored"
     scheme = f"walk-forward by {spans.by}, {walk}, {folds} folds"
-    if spans.by == K_FOLD:
+    if not frozen.searched.is_walk:
+        scheme = f"combinatorial purged cross-validation, {folds} splits"
+    elif spans.by == K_FOLD:
         scheme = f"{K_FOLD}, {folds} folds: too few samples to walk forward in"
     return parts.Spans(
         research=span_of(spans.research),

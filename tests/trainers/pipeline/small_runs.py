@@ -24,7 +24,7 @@ SETTINGS = PipelineSettings(
     spans="share",
     learners=("lightgbm", "logistic"),
     tuned=("lightgbm",),
-    trials=2,
+    trials=3,
     folds=3,
     cpcv_groups=0,
     workers=1,
@@ -76,7 +76,7 @@ def spread(samples: Dataset, first: str, last: str, hold_days: int = 3) -> Datas
     return replace(samples, ts=ts, entry_ts=ts + day // 2, exit_ts=ts + hold_days * day)
 
 
-def planted(count: int = 1_500, seed: int = 1) -> Dataset:
+def planted(count: int = 1_200, seed: int = 1) -> Dataset:
     return layer_a_dataset(count, seed, bayes_auc=0.70)
 
 
