@@ -9,16 +9,17 @@ A model that the gate refused is not written, and one of an earlier run is taken
 here may be deployed.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from models.artifact import Artifact, save_artifact
+from models.artifact import Artifact, load_artifact, save_artifact
 from models.card import digest_of_card, version_of
 from models.signing import SigningKey
-from streams.errors import DataError
+from streams.errors import DataError, ModelRefused
 from trainers.pipeline.model_report import ModelReport
 from trainers.reports.executive_summary import executive_summary
 from trainers.reports.model_page import model_page
@@ -93,6 +94,27 @@ def write_model_files(
             "--output-dir"
         ) from None
     return report
+
+
+def has_model_files(
+    report: ModelReport, names: FileNames, folder: Path, signer: SigningKey
+) -> bool:
+    """Whether the files of `report` are there, and the model among them is its own and signed so.
+
+    A run of other settings that was killed may have left its model here, or taken this one away.
+    """
+    if not all((folder / name).is_file() for name in report.files.values()):
+        return False
+    own = folder / names.stem
+    if "model" not in report.files:
+        return not any((own / f"{names.model}{ending}").exists() for ending in _ENDINGS)
+    try:
+        found = load_artifact(own / f"{names.model}.onnx")
+        is_whole = found.card.onnx_sha256 == hashlib.sha256(found.onnx).hexdigest()
+    except ModelRefused:
+        return False
+    is_own = found.version == report.identity.version
+    return is_whole and is_own and found.signature == signer.sign(found.card_bytes)
 
 
 def _write(path: Path, text: str) -> None:

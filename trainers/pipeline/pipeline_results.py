@@ -32,10 +32,15 @@ def encode_results(results: PipelineResults) -> bytes:
 
     Raises DataError that names a figure which is no number: JSON would hold it as if missing.
     """
-    place = _not_finite(msgspec.to_builtins(results), "")
+    check_finite(results)
+    return msgspec.json.format(msgspec.json.encode(results, order="sorted"), indent=1) + b"\n"
+
+
+def check_finite(told: PipelineResults | ModelReport) -> None:
+    """Raise DataError that names a figure which is no finite number."""
+    place = _not_finite(msgspec.to_builtins(told), "")
     if place is not None:
         raise DataError(f"{place} is not a finite number: what is not defined must be None")
-    return msgspec.json.format(msgspec.json.encode(results, order="sorted"), indent=1) + b"\n"
 
 
 def write_results(results: PipelineResults, path: Path) -> None:

@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from models.signing import SigningKey
-from streams.errors import AssayError, ConfigError, DataError
+from streams.errors import AssayError, ConfigError, DataError, without_passwords
 from trainers.dataset import Dataset
 from trainers.pipeline.account import account_of
-from trainers.pipeline.model_files import FileNames, write_model_files
+from trainers.pipeline.model_files import FileNames, has_model_files, write_model_files
 from trainers.pipeline.model_report import ModelFailure, ModelReport
 from trainers.pipeline.model_training import export_model, freeze_model, judge_model
 from trainers.pipeline.pipeline_results import (
     VERSION,
     PipelineResults,
+    check_finite,
     read_results,
     write_results,
 )
@@ -30,6 +31,7 @@ from trainers.served_difference import ServedDifference
 
 RESULTS_FILE = "pipeline_results.json"
 PAGE_FILE = "pipeline_report.html"
+REASON_CHARS_MAX = 500
 
 Told = ModelReport | ModelFailure
 
@@ -104,11 +106,17 @@ def _told_of(job: PipelineJob, run: PipelineRun, before: tuple[Told, ...]) -> tu
     try:
         found = job.read()
         earlier = _same(found, run, before)
-        if earlier is not None and _has_files(earlier, run.folder):
+        names = FileNames(job.strategy, job.symbol, job.mark)
+        if earlier is not None and has_model_files(earlier, names, run.folder, run.signer):
             return earlier, True
         return _made(found, job, run), False
     except AssayError as error:
         return ModelFailure(strategy=job.strategy, symbol=job.symbol, reason=str(error)), False
+    except Exception as error:
+        # A library's own error, of one model's samples: the other models are made all the same.
+        words = " ".join(without_passwords(str(error)).split())[:REASON_CHARS_MAX]
+        reason = f"{type(error).__name__}: {words}; this was not foreseen, please report it"
+        return ModelFailure(strategy=job.strategy, symbol=job.symbol, reason=reason), False
 
 
 def _made(found: JobSamples, job: PipelineJob, run: PipelineRun) -> ModelReport:
@@ -117,6 +125,7 @@ def _made(found: JobSamples, job: PipelineJob, run: PipelineRun) -> ModelReport:
     report = account_of(
         judged, found.samples, found.task, run.settings, run.place, found.served_difference
     )
+    check_finite(report)
     model = None
     if judged.verdict.promoted:
         model = export_model(judged, found.task, run.settings, run.place.release)
@@ -162,10 +171,6 @@ def _same(found: JobSamples, run: PipelineRun, before: tuple[Told, ...]) -> Mode
 def _plain(values: dict[str, Any]) -> bytes:
     """A mapping as its file holds it: a tuple is a list there."""
     return msgspec.json.encode(values, order="sorted")
-
-
-def _has_files(report: ModelReport, folder: Path) -> bool:
-    return all((folder / name).is_file() for name in report.files.values())
 
 
 def _merged(told: list[Told], before: tuple[Told, ...]) -> tuple[Told, ...]:

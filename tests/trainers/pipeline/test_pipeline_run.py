@@ -1,0 +1,255 @@
+"""Many models, one after the other: each whole or not there, resumed, one failure by itself."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.artifact import load_artifact
+from models.onnx_session import load_model
+from models.signing import SigningKey
+from streams.errors import DataError
+from tests.trainers.pipeline.small_runs import (
+    NOW_TS,
+    SETTINGS,
+    SIGNER,
+    job_of,
+    place_in,
+    planted,
+    run_in,
+    settings_with,
+)
+from tests.trainers.samples import noise_dataset
+from trainers.pipeline import pipeline_run
+from trainers.pipeline.model_files import FileNames
+from trainers.pipeline.model_report import ModelFailure
+from trainers.pipeline.pipeline_results import encode_results, read_results
+from trainers.pipeline.pipeline_run import PAGE_FILE, RESULTS_FILE, PipelineJob, run_pipeline
+
+QUICK = settings_with(learners=("logistic",), tuned=(), trials=1)
+NAMES = FileNames("rsi2", "AAA")
+
+
+class Killed(BaseException):
+    """What no handler of errors stops."""
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return planted()
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return noise_dataset(900, 2, columns=8)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix not in (".db", ".db-wal", ".db-shm")
+    }
+
+
+def told_of(jobs, run):
+    told = []
+    results = run_pipeline(
+        jobs, run, lambda job, one, was_there: told.append((job.symbol, type(one), was_there))
+    )
+    return results, told
+
+
+def test_a_model_that_passes_is_written_signed_and_can_be_loaded(samples, tmp_path):
+    results, _ = told_of([job_of(samples, "AAA")], run_in(tmp_path, SETTINGS))
+    (report,) = results.models
+    assert report.verdict.promoted
+    assert sorted(files_of(tmp_path)) == sorted([RESULTS_FILE, PAGE_FILE, *_own_files()])
+    artifact = load_artifact(tmp_path / report.files["model"])
+    assert artifact.version == report.identity.version
+    assert artifact.card.holdout_opened_ts == NOW_TS
+    assert artifact.card.symbol == "AAA"
+    load_model(artifact, samples.names, [SIGNER.public_hex], scope=("rsi2", "AAA"))
+    assert (tmp_path / RESULTS_FILE).read_bytes() == encode_results(results)
+
+
+def _own_files():
+    stem = NAMES.stem
+    yield from (f"{stem}/{NAMES.model}{ending}" for ending in (".onnx", ".card.json", ".sig"))
+    yield from (f"{stem}/{stem}_executive_summary.txt", f"{stem}/{stem}_report.html")
+
+
+def test_noise_writes_no_model_and_takes_an_earlier_one_away(samples, noise, tmp_path):
+    run = run_in(tmp_path, QUICK)
+    told_of([job_of(samples, "AAA")], run)
+    assert (tmp_path / NAMES.stem / f"{NAMES.model}.onnx").exists()
+    results, _ = told_of([job_of(noise, "AAA")], run)
+    (report,) = results.models
+    assert not report.verdict.promoted
+    assert report.identity.version is None
+    left = [name for name in files_of(tmp_path) if name.startswith(NAMES.stem)]
+    assert left == [name for name in sorted(_own_files()) if name.endswith((".txt", ".html"))]
+
+
+def test_one_failure_does_not_stop_the_others(samples, tmp_path):
+    def unreadable():
+        raise DataError("features.db has no samples of BBB: assay samples collects them")
+
+    def unforeseen():
+        raise ZeroDivisionError("of postgresql://ann:secret@host/assay")
+
+    jobs = [
+        PipelineJob("rsi2", "BBB", unreadable),
+        PipelineJob("rsi2", "CCC", unforeseen),
+        job_of(samples.take(np.arange(31)), "DDD"),
+        job_of(samples, "AAA"),
+    ]
+    results, told = told_of(jobs, run_in(tmp_path, QUICK))
+    assert [kind is ModelFailure for _, kind, _ in told] == [True, True, True, False]
+    reasons = [one.reason for one in results.models[:3]]
+    assert reasons[0].startswith("features.db has no samples of BBB")
+    assert reasons[1].startswith("ZeroDivisionError: of postgresql://ann:***@host/assay; this was")
+    assert reasons[2].startswith("a model needs 50 samples or more, was 31")
+    assert results.models[3].verdict.promoted
+
+
+def test_a_figure_that_is_no_number_fails_its_own_model_only(samples, tmp_path, monkeypatch):
+    account_of = pipeline_run.account_of
+
+    def spoiled(judged, *given):
+        report = account_of(judged, *given)
+        if report.identity.symbol != "BBB":
+            return report
+        samples = msgspec.structs.replace(report.samples, mean_r=float("inf"))
+        return msgspec.structs.replace(report, samples=samples)
+
+    monkeypatch.setattr(pipeline_run, "account_of", spoiled)
+    jobs = [job_of(samples, "BBB"), job_of(samples, "AAA")]
+    results, _ = told_of(jobs, run_in(tmp_path, QUICK))
+    assert results.models[0].reason.startswith("samples.mean_r is not a finite number")
+    assert results.models[1].verdict.promoted
+    assert not (tmp_path / "BBB_rsi2").exists()
+
+
+def test_what_was_made_is_found_again_and_nothing_is_opened_twice(samples, noise, tmp_path):
+    run, jobs = run_in(tmp_path, QUICK), [job_of(samples, "AAA"), job_of(noise, "BBB")]
+    first, told = told_of(jobs, run)
+    before = files_of(tmp_path)
+    assert [was_there for *_, was_there in told] == [False, False]
+    again, told = told_of(jobs, run)
+    assert [was_there for *_, was_there in told] == [True, True]
+    assert encode_results(again) == encode_results(first)
+    assert files_of(tmp_path) == before
+    _, told = told_of(jobs, run._replace(again=True))
+    assert [was_there for *_, was_there in told] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": settings_with(learners=("logistic",), tuned=(), trials=1, seed=8)},
+        {"signer": SigningKey(bytes(32))},
+        {"release": "1.2.4"},
+        {"samples": True},
+    ],
+)
+def test_what_was_made_otherwise_is_made_again(samples, tmp_path, changes):
+    run = run_in(tmp_path, QUICK)
+    told_of([job_of(samples, "AAA")], run)
+    if "release" in changes:
+        run = run._replace(place=run.place._replace(release=changes["release"]))
+    elif "samples" in changes:
+        samples = samples.take(np.arange(len(samples) - 10))
+    else:
+        run = run._replace(**changes)
+    _, told = told_of([job_of(samples, "AAA")], run)
+    assert told[0][-1] is False
+
+
+def test_a_model_that_another_run_left_is_not_taken_for_its_own(samples, tmp_path, monkeypatch):
+    run, other = run_in(tmp_path, QUICK), run_in(tmp_path, settings_with(tuned=(), trials=1))
+    job = job_of(samples, "AAA")
+    first, _ = told_of([job], run)
+    card = tmp_path / first.models[0].files["card"]
+    own = card.read_bytes()
+
+    def killed(*_given):
+        raise Killed
+
+    monkeypatch.setattr(pipeline_run, "write_results", killed)
+    with pytest.raises(Killed):
+        told_of([job], other)
+    monkeypatch.undo()
+    assert card.read_bytes() != own
+    again, told = told_of([job], run)
+    assert told[0][-1] is False
+    assert card.read_bytes() == own
+    assert again.models[0].identity.version == first.models[0].identity.version
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(samples, noise, tmp_path):
+    jobs = [job_of(noise, "BBB"), job_of(samples, "AAA")]
+    expected, _ = told_of(jobs, run_in(tmp_path / "undisturbed", QUICK))
+
+    def on_stage(stage):
+        if stage.name == "fit" and (folder / "BBB_rsi2").exists():
+            raise Killed
+
+    folder = tmp_path / "killed"
+    with pytest.raises(Killed):
+        told_of(jobs, run_in(folder, QUICK, place=place_in(folder, on_stage)))
+    assert [one.identity.symbol for one in read_results(folder / RESULTS_FILE).models] == ["BBB"]
+    results, told = told_of(jobs, run_in(folder, QUICK))
+    assert [was_there for *_, was_there in told] == [True, False]
+    assert encode_results(results) == encode_results(expected)
+    assert files_of(folder) == files_of(tmp_path / "undisturbed")
+
+
+def test_models_of_the_run_before_stay_until_they_are_made_again(samples, tmp_path):
+    told_of([job_of(samples, "AAA"), job_of(samples, "BBB")], run_in(tmp_path, QUICK))
+    seen = []
+
+    def on_told(_job, _told, _found):
+        seen.append([one.identity.symbol for one in read_results(tmp_path / RESULTS_FILE).models])
+
+    run_pipeline([job_of(samples, "BBB")], run_in(tmp_path, QUICK), on_told)
+    assert seen == [["BBB", "AAA"]]
+    assert [one.identity.symbol for one in read_results(tmp_path / RESULTS_FILE).models] == ["BBB"]
+
+
+def test_names_of_any_kind_stay_inside_the_folder(samples, tmp_path):
+    symbol, strategy = "../../BRK/B\n\0", "..\\rsi 2"
+    hostile = replace(samples, symbols=np.full(len(samples), symbol.rstrip("\0")))
+    inner = tmp_path / "a" / "b" / "c"
+    results, _ = told_of([job_of(hostile, symbol, strategy)], run_in(inner, QUICK))
+    assert results.models[0].verdict.promoted
+    assert list(tmp_path.rglob("*.onnx")) == [inner / results.models[0].files["model"]]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_results_of_another_program_are_written_anew(samples, tmp_path):
+    (tmp_path / RESULTS_FILE).write_text('{"version": 99}')
+    results, _ = told_of([job_of(samples, "AAA")], run_in(tmp_path, QUICK))
+    assert (tmp_path / RESULTS_FILE).read_bytes() == encode_results(results)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told_for_a_user(samples, tmp_path):
+    _blocked(samples, tmp_path, lambda folder: folder.chmod(0o500))
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(samples, tmp_path):
+    _blocked(samples, tmp_path, lambda folder: (folder / NAMES.stem).write_text(""))
+
+
+def _blocked(samples, tmp_path, block):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    block(folder)
+    place = place_in(tmp_path)
+    results, _ = told_of([job_of(samples, "AAA")], run_in(folder, QUICK, place=place))
+    assert "files cannot be written to" in results.models[0].reason
+    assert "name another --output-dir" in results.models[0].reason
