@@ -1,6 +1,7 @@
 """Many models, one after the other: each whole or not there, resumed, one failure by itself."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,14 @@ from trainers.pipeline import pipeline_run
 from trainers.pipeline.model_files import FileNames
 from trainers.pipeline.model_report import ModelFailure
 from trainers.pipeline.pipeline_results import encode_results, read_results
-from trainers.pipeline.pipeline_run import PAGE_FILE, RESULTS_FILE, PipelineJob, run_pipeline
+from trainers.pipeline.pipeline_run import (
+    PAGE_FILE,
+    RESULTS_FILE,
+    PipelineJob,
+    PipelineRun,
+    run_pipeline,
+)
+from trainers.pipeline.pipeline_settings import PipelineSettings
 
 QUICK = settings_with(learners=("logistic",), tuned=(), trials=1)
 NAMES = FileNames("rsi2", "AAA")
@@ -45,6 +53,23 @@ def samples():
 @pytest.fixture(scope="module")
 def noise():
     return noise_dataset(900, 2, columns=8)
+
+
+@pytest.fixture(scope="module")
+def made_once(samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    run_pipeline([job_of(samples, "AAA")], quick_in(folder))
+    return folder
+
+
+@pytest.fixture
+def made(made_once, tmp_path):
+    """A folder in which AAA's model was made of `samples`."""
+    return Path(shutil.copytree(made_once, tmp_path / "made"))
+
+
+def quick_in(folder: Path, settings: PipelineSettings = QUICK) -> PipelineRun:
+    return run_in(folder, settings, place=place_in(folder)._replace(storage=None))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -82,15 +107,13 @@ def _own_files():
     yield from (f"{stem}/{stem}_executive_summary.txt", f"{stem}/{stem}_report.html")
 
 
-def test_noise_writes_no_model_and_takes_an_earlier_one_away(samples, noise, tmp_path):
-    run = run_in(tmp_path, QUICK)
-    told_of([job_of(samples, "AAA")], run)
-    assert (tmp_path / NAMES.stem / f"{NAMES.model}.onnx").exists()
-    results, _ = told_of([job_of(noise, "AAA")], run)
+def test_noise_writes_no_model_and_takes_an_earlier_one_away(noise, made):
+    assert (made / NAMES.stem / f"{NAMES.model}.onnx").exists()
+    results, _ = told_of([job_of(noise, "AAA")], quick_in(made))
     (report,) = results.models
     assert not report.verdict.promoted
     assert report.identity.version is None
-    left = [name for name in files_of(tmp_path) if name.startswith(NAMES.stem)]
+    left = [name for name in files_of(made) if name.startswith(NAMES.stem)]
     assert left == [name for name in sorted(_own_files()) if name.endswith((".txt", ".html"))]
 
 
@@ -107,7 +130,7 @@ def test_one_failure_does_not_stop_the_others(samples, tmp_path):
         job_of(samples.take(np.arange(31)), "DDD"),
         job_of(samples, "AAA"),
     ]
-    results, told = told_of(jobs, run_in(tmp_path, QUICK))
+    results, told = told_of(jobs, quick_in(tmp_path))
     assert [kind is ModelFailure for _, kind, _ in told] == [True, True, True, False]
     reasons = [one.reason for one in results.models[:3]]
     assert reasons[0].startswith("features.db has no samples of BBB")
@@ -128,23 +151,24 @@ def test_a_figure_that_is_no_number_fails_its_own_model_only(samples, tmp_path, 
 
     monkeypatch.setattr(pipeline_run, "account_of", spoiled)
     jobs = [job_of(samples, "BBB"), job_of(samples, "AAA")]
-    results, _ = told_of(jobs, run_in(tmp_path, QUICK))
+    results, _ = told_of(jobs, quick_in(tmp_path))
     assert results.models[0].reason.startswith("samples.mean_r is not a finite number")
     assert results.models[1].verdict.promoted
     assert not (tmp_path / "BBB_rsi2").exists()
 
 
-def test_what_was_made_is_found_again_and_nothing_is_opened_twice(samples, noise, tmp_path):
-    run, jobs = run_in(tmp_path, QUICK), [job_of(samples, "AAA"), job_of(noise, "BBB")]
+def test_what_was_made_is_found_again_and_nothing_is_opened_twice(samples, noise, made):
+    run, jobs = quick_in(made), [job_of(samples, "AAA"), job_of(noise, "BBB")]
     first, told = told_of(jobs, run)
-    before = files_of(tmp_path)
-    assert [was_there for *_, was_there in told] == [False, False]
+    before = files_of(made)
+    assert [was_there for *_, was_there in told] == [True, False]
     again, told = told_of(jobs, run)
     assert [was_there for *_, was_there in told] == [True, True]
     assert encode_results(again) == encode_results(first)
-    assert files_of(tmp_path) == before
-    _, told = told_of(jobs, run._replace(again=True))
-    assert [was_there for *_, was_there in told] == [False, False]
+    assert files_of(made) == before
+    results, told = told_of(jobs[:1], run._replace(again=True))
+    assert [was_there for *_, was_there in told] == [False]
+    assert [one.holdout.opened_before for one in (*first.models, *results.models)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -156,9 +180,8 @@ def test_what_was_made_is_found_again_and_nothing_is_opened_twice(samples, noise
         {"samples": True},
     ],
 )
-def test_what_was_made_otherwise_is_made_again(samples, tmp_path, changes):
-    run = run_in(tmp_path, QUICK)
-    told_of([job_of(samples, "AAA")], run)
+def test_what_was_made_otherwise_is_made_again(samples, made, changes):
+    run = quick_in(made)
     if "release" in changes:
         run = run._replace(place=run.place._replace(release=changes["release"]))
     elif "samples" in changes:
@@ -169,11 +192,11 @@ def test_what_was_made_otherwise_is_made_again(samples, tmp_path, changes):
     assert told[0][-1] is False
 
 
-def test_a_model_that_another_run_left_is_not_taken_for_its_own(samples, tmp_path, monkeypatch):
-    run, other = run_in(tmp_path, QUICK), run_in(tmp_path, settings_with(tuned=(), trials=1))
+def test_a_model_that_another_run_left_is_not_taken_for_its_own(samples, made, monkeypatch):
+    run, other = quick_in(made), quick_in(made, settings_with(tuned=(), trials=1))
     job = job_of(samples, "AAA")
-    first, _ = told_of([job], run)
-    card = tmp_path / first.models[0].files["card"]
+    (first,) = read_results(made / RESULTS_FILE).models
+    card = made / first.files["card"]
     own = card.read_bytes()
 
     def killed(*_given):
@@ -187,12 +210,12 @@ def test_a_model_that_another_run_left_is_not_taken_for_its_own(samples, tmp_pat
     again, told = told_of([job], run)
     assert told[0][-1] is False
     assert card.read_bytes() == own
-    assert again.models[0].identity.version == first.models[0].identity.version
+    assert again.models[0].identity.version == first.identity.version
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(samples, noise, tmp_path):
     jobs = [job_of(noise, "BBB"), job_of(samples, "AAA")]
-    expected, _ = told_of(jobs, run_in(tmp_path / "undisturbed", QUICK))
+    expected, _ = told_of(jobs, quick_in(tmp_path / "undisturbed"))
 
     def on_stage(stage):
         if stage.name == "fit" and (folder / "BBB_rsi2").exists():
@@ -202,29 +225,28 @@ def test_a_run_that_was_killed_goes_on_where_it_was(samples, noise, tmp_path):
     with pytest.raises(Killed):
         told_of(jobs, run_in(folder, QUICK, place=place_in(folder, on_stage)))
     assert [one.identity.symbol for one in read_results(folder / RESULTS_FILE).models] == ["BBB"]
-    results, told = told_of(jobs, run_in(folder, QUICK))
+    results, told = told_of(jobs, quick_in(folder))
     assert [was_there for *_, was_there in told] == [True, False]
     assert encode_results(results) == encode_results(expected)
     assert files_of(folder) == files_of(tmp_path / "undisturbed")
 
 
-def test_models_of_the_run_before_stay_until_they_are_made_again(samples, tmp_path):
-    told_of([job_of(samples, "AAA"), job_of(samples, "BBB")], run_in(tmp_path, QUICK))
+def test_models_of_the_run_before_stay_until_they_are_made_again(samples, made):
     seen = []
 
     def on_told(_job, _told, _found):
-        seen.append([one.identity.symbol for one in read_results(tmp_path / RESULTS_FILE).models])
+        seen.append([one.identity.symbol for one in read_results(made / RESULTS_FILE).models])
 
-    run_pipeline([job_of(samples, "BBB")], run_in(tmp_path, QUICK), on_told)
+    run_pipeline([job_of(samples, "BBB")], quick_in(made), on_told)
     assert seen == [["BBB", "AAA"]]
-    assert [one.identity.symbol for one in read_results(tmp_path / RESULTS_FILE).models] == ["BBB"]
+    assert [one.identity.symbol for one in read_results(made / RESULTS_FILE).models] == ["BBB"]
 
 
 def test_names_of_any_kind_stay_inside_the_folder(samples, tmp_path):
     symbol, strategy = "../../BRK/B\n\0", "..\\rsi 2"
     hostile = replace(samples, symbols=np.full(len(samples), symbol.rstrip("\0")))
     inner = tmp_path / "a" / "b" / "c"
-    results, _ = told_of([job_of(hostile, symbol, strategy)], run_in(inner, QUICK))
+    results, _ = told_of([job_of(hostile, symbol, strategy)], quick_in(inner))
     assert results.models[0].verdict.promoted
     assert list(tmp_path.rglob("*.onnx")) == [inner / results.models[0].files["model"]]
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -232,7 +254,7 @@ def test_names_of_any_kind_stay_inside_the_folder(samples, tmp_path):
 
 def test_results_of_another_program_are_written_anew(samples, tmp_path):
     (tmp_path / RESULTS_FILE).write_text('{"version": 99}')
-    results, _ = told_of([job_of(samples, "AAA")], run_in(tmp_path, QUICK))
+    results, _ = told_of([job_of(samples, "AAA")], quick_in(tmp_path))
     assert (tmp_path / RESULTS_FILE).read_bytes() == encode_results(results)
 
 
