@@ -116,16 +116,17 @@ def choose_threshold(
 def break_even(won: NDArray[np.bool_], r_multiple: Floats, weights: Floats) -> float:
     """Return L / (W + L) in [0, 1], W and L the weighted mean win and loss.
 
-    0, take everything, where even the losers earn, or where a class is missing and so nothing is
-    known against a signal; 1, take nothing, where even the winners lose.
+    0, take everything, where even the losers earn, or there are none and so nothing is known
+    against a signal; 1, take nothing, where even the winners lose, or there are none to win it
+    back.
 
     >>> won = np.array([True, False])
     >>> break_even(won, np.array([1.98, -1.02]), np.ones(2))
     0.34
     """
-    if won.all() or not won.any():
+    if won.all():
         return 0.0
-    win = float(np.average(r_multiple[won], weights=weights[won]))
+    win = float(np.average(r_multiple[won], weights=weights[won])) if won.any() else 0.0
     loss = -float(np.average(r_multiple[~won], weights=weights[~won]))
     if loss <= 0.0:
         return 0.0

@@ -161,7 +161,8 @@ def _features(
 def _labels(served: Dataset, recomputed: Dataset, rows: Ints, others: Ints) -> LabelDifference:
     def unlike(column: str) -> Bools:
         ours, theirs = getattr(served, column)[rows], getattr(recomputed, column)[others]
-        return np.asarray(ours != theirs)
+        both_unknown = (ours != ours) & (theirs != theirs)
+        return np.asarray((ours != theirs) & ~both_unknown)
 
     y, r_multiple = unlike("y"), unlike("r_multiple")
     spans = unlike("ts") | unlike("entry_ts") | unlike("exit_ts") | unlike("symbols")

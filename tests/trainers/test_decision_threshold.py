@@ -37,6 +37,8 @@ def test_break_even_takes_all_where_losers_earn_and_nothing_where_winners_lose()
     assert break_even(won, np.array([1.0, 1.0, 0.1]), np.ones(3)) == 0.0
     assert break_even(won, np.array([-0.1, -0.1, -1.0]), np.ones(3)) == 1.0
     assert break_even(np.array([True, True]), np.ones(2), np.ones(2)) == 0.0
+    assert break_even(np.array([False, False]), np.array([-1.0, 0.5]), np.ones(2)) == 1.0
+    assert break_even(np.array([False, False]), np.array([-1.0, 1.0]), np.ones(2)) == 0.0
 
 
 def test_the_default_takes_what_earns_its_costs_and_tells_the_search_beside_it():
@@ -56,8 +58,11 @@ def test_outcomes_may_be_named_where_a_winner_does_not_earn():
     probability, r, days, weights = draw(500, seed=1)
     y = (r > 0.0).astype(np.int8)
     dear = r - 1.5  # Every trade loses after such costs, whatever the model was right about.
-    assert choose_threshold(probability, dear, days, weights).value == 0.0
+    assert choose_threshold(probability, dear, days, weights).value == 1.0
     assert choose_threshold(probability, dear, days, weights, y=y).value == 1.0
+    some = np.where(np.arange(500) % 2 == 0, r, dear)
+    earned = choose_threshold(probability, some, days, weights).value
+    assert choose_threshold(probability, some, days, weights, y=y).value > earned + 0.05
 
 
 def test_a_search_with_much_data_finds_break_even():

@@ -228,6 +228,15 @@ def test_labels_are_compared_beside_the_vectors():
     assert "1 of another class, 2 of another R, 1 at other times" in found.verdict
 
 
+def test_an_r_that_neither_side_knows_is_equal():
+    served = recomputed()
+    r = served.r_multiple.copy()
+    r[2] = np.nan
+    unknown = replace(served, r_multiple=r)
+    assert compare_vectors(unknown, unknown).is_equal
+    assert compare_vectors(served, unknown).labels.r_multiple == 1
+
+
 def test_rounding_is_told_from_a_difference():
     served = recomputed()
     place = served.names.index("ibs")

@@ -13,7 +13,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial
 from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from streams.errors import ConfigError, DataError
 from trainers.database.engine import BUSY_TIMEOUT_S
@@ -80,13 +80,14 @@ def open_storage(location: str | Path) -> BaseStorage:
     """
     url = url_of(location)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if not is_url(location):
-        Path(location).parent.mkdir(parents=True, exist_ok=True)
     for number in range(1, OPEN_TRIES + 1):
         try:
+            if not is_url(location):
+                Path(location).parent.mkdir(parents=True, exist_ok=True)
             return _opened(url.render_as_string(hide_password=False), is_file=not is_url(location))
         except (SQLAlchemyError, OSError) as error:
-            if number < OPEN_TRIES and "already exists" in str(error):
+            is_made_by_another = isinstance(error, IntegrityError) or "already exists" in str(error)
+            if number < OPEN_TRIES and is_made_by_another:
                 continue
             raise _unusable(location, error) from None
     raise AssertionError("the last try returns or raises")
