@@ -25,7 +25,9 @@ Floats = NDArray[np.float64]
 def walk_forward_of(frozen: FrozenModel) -> WalkForwardReport:
     """Return each fold's figures, and what they say together.
 
-    The past of a fold is what earlier folds said of rows that its model was trained on.
+    The past of a fold is what earlier folds said of rows that its model was trained on. What is
+    fitted is of the past alone; hyperparameters, calibration and threshold are the model's own,
+    chosen on all folds together, and flatter them a little.
     """
     research, said = frozen.spans.research, frozen.out_of_fold
     rows, told = [], []

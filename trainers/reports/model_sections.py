@@ -68,8 +68,10 @@ def evaluations(report: ModelReport) -> tuple[tuple[str, Evaluation], ...]:
 def _walk_forward(report: ModelReport) -> Section:
     title = "Walk-forward"
     note = (
-        "Each fold is tested on days after those it was trained on, as in life. Dots are "
-        "estimates, whiskers their 95 % intervals; the dotted line is what knowing nothing shows."
+        "Each fold is tested on days after those it was trained on. Hyperparameters, calibration "
+        "and threshold are the model's own, chosen on all folds together: only the sealed days "
+        "are free of that choice. Dots are estimates, whiskers their 95 % intervals; the dotted "
+        "line is what knowing nothing shows."
     )
     walk = report.walk_forward
     if walk is None or not walk.folds:
