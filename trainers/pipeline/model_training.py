@@ -28,6 +28,7 @@ from trainers.dataset import DAY_NS, Dataset
 from trainers.decision_threshold import Threshold, ThresholdSettings, choose_threshold
 from trainers.evaluation.refusals import check_count, check_samples, training_warnings
 from trainers.gate import Verdict, Window, judge
+from trainers.learner import check_learner
 from trainers.model_writing import write_model
 from trainers.optimiser.holdout import Opened, open_holdout
 from trainers.optimiser.study_spans import Span
@@ -41,7 +42,7 @@ from trainers.pipeline.candidates import (
 from trainers.pipeline.pipeline_settings import PipelineSettings
 from trainers.pipeline.report_days import day_of
 from trainers.pipeline.research_spans import ResearchSpans, cut_spans
-from trainers.pipeline.search import Searched, search
+from trainers.pipeline.search import Searched, learners_of, search
 from trainers.pipeline.training_task import Stage, TrainingPlace, TrainingTask
 from trainers.research.trial_ledger import symbols_digest_of
 from trainers.sample_weights import WeightSettings, weights_of
@@ -91,8 +92,10 @@ def freeze_model(
 ) -> FrozenModel:
     """Search, choose, calibrate and fit on everything but the holdout.
 
-    Raises DataError for samples that cannot be learned from.
+    Raises DataError for samples that cannot be learned from, ConfigError for an unknown learner.
     """
+    for learner in learners_of(settings):
+        check_learner(learner)
     check_count(samples, min_samples=settings.min_samples)
     spans = cut_spans(samples, settings)
     check_samples(spans.research, min_samples=settings.min_samples)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streams.errors import ConfigError
-from trainers.learner import check_learner
 from trainers.settings import SAMPLES_MIN, Count, GateSettings, NotNegative
 from trainers.validation.walk_forward_dates import WalkForwardDates
 
@@ -79,7 +78,6 @@ class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _check_learners(self) -> None:
         for key, names in (("learners", self.learners), ("tuned", self.tuned)):
             for name in names:
-                check_learner(name)
                 if names.count(name) > 1:
                     raise ConfigError(
                         f"pipeline.{key} must name a learner once, names {name} "

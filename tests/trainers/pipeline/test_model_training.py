@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.errors import DataError
+from streams.errors import ConfigError, DataError
 from tests.trainers.pipeline.small_runs import (
     NOW_TS,
     SETTINGS,
@@ -269,6 +269,13 @@ def test_parameters_that_were_chosen_on_sealed_days_are_told(samples, undisturbe
         found = freeze_model(samples, task, settings, place_in(tmp_path)).warnings
         told.append(any("the strategy's parameters were chosen on bars" in one for one in found))
     assert told == [False, False, True, False]
+
+
+def test_an_unknown_learner_is_named_before_any_work(samples, tmp_path):
+    settings = settings_with(learners=("logistic", "lightgbn"), tuned=())
+    with pytest.raises(ConfigError, match="'lightgbn' is not known: did you mean lightgbm"):
+        freeze_model(samples, TASK, settings, place_in(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_few_samples_are_refused_with_their_number(tmp_path):

@@ -14,8 +14,7 @@ from trainers.pipeline.search import learners_of
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({"learners": ["lightgbn"]}, "'lightgbn' is not known: did you mean lightgbm?"),
-        ({"tuned": ["xgbost"]}, "did you mean xgboost?"),
+        ({"tuned": ["xgbost"]}, "xgbost does not take part: learners are lightgbm, xgboost, "),
         ({"learners": ["logistic", "logistic"]}, "pipeline.learners must name a learner once"),
         ({"tuned": ["logistic", "logistic"]}, "pipeline.tuned must name a learner once"),
         (
