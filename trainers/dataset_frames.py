@@ -19,11 +19,12 @@ from models.feature_set import families
 from models.vector import vector_names
 from streams.errors import DataError
 from trainers.dataset import Dataset
-from trainers.extraction.training_frame import INSTANT, OUTCOME_COLUMNS, ROW_COLUMNS
+from trainers.extraction.training_frame import INSTANT, OUTCOME_COLUMNS, ROW_COLUMNS, learnable
 
 NAMED_MAX = 5
 CLASSES = (0, 1)
 
+_SIDE = "side"
 _ENTRY, _EXIT = "Date/Time", "Exit Date/Time"
 _SPAN = ("label_start", _ENTRY, "label_end")
 _NEEDED = ("signal_id", "symbol", *_SPAN, "y_binary", "r_multiple")
@@ -35,10 +36,12 @@ def dataset_of_frame(frame: pl.DataFrame, names: Sequence[str] | None = None) ->
 
     The columns are `names`, in that order; by default those that the scorer serves, in its order.
     The samples are those that the feature database has of the same trades, bit for bit. Raises
-    DataError for a column that lacks or cannot be used, and for a signal that is there twice.
+    DataError for a column that lacks, cannot be used or is an outcome, and for a signal or a name
+    that is there twice.
     """
     chosen = served_names(frame) if names is None else tuple(names)
     _refuse_missing(frame, (*_NEEDED, *chosen))
+    _refuse_outcomes(frame, chosen)
     if not chosen:
         raise DataError(
             "the training data have no column that the scorer serves, such as 'ibs' or "
@@ -124,6 +127,17 @@ def _refuse_missing(frame: pl.DataFrame, wanted: Sequence[str]) -> None:
         )
 
 
+def _refuse_outcomes(frame: pl.DataFrame, chosen: Sequence[str]) -> None:
+    for place, name in enumerate(chosen):
+        if name in chosen[:place]:
+            raise DataError(f"column {name} is named twice: a feature is learned from once")
+        if name not in learnable(frame) and name != _SIDE:
+            raise DataError(
+                f"column {name} is told of a trade, not known when its signal is made: learn from "
+                "others"
+            )
+
+
 def _refuse_empty(frame: pl.DataFrame, name: str) -> None:
     if frame[name].null_count():
         row = int(frame[name].is_null().arg_true()[0])
@@ -146,7 +160,13 @@ def _instants(column: pl.Series) -> NDArray[np.int64]:
     """Return instants as UTC nanoseconds; whole numbers are taken to be such."""
     kind = column.dtype
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        column = column.dt.cast_time_unit("ns")
+        try:
+            column = column.dt.cast_time_unit("ns").cast(pl.Int64)
+        except pl.exceptions.PolarsError:
+            raise DataError(
+                f"column {column.name} must be instants of the years 1678 to 2261, was from "
+                f"{column.min()!s} to {column.max()!s}: look where the rows come from"
+            ) from None
     elif kind != pl.Int64:
         raise DataError(
             f"column {column.name} must be instants with a time zone, or int64 UTC nanoseconds, "
@@ -157,6 +177,6 @@ def _instants(column: pl.Series) -> NDArray[np.int64]:
 
 def _numbers(column: pl.Series, kind: pl.DataType) -> NDArray[Any]:
     """Return a column of numbers, NaN where there is none."""
-    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
         raise DataError(f"column {column.name} must be numbers, was {column.dtype}")
     return np.array(column.cast(kind).fill_null(float("nan")).to_numpy())

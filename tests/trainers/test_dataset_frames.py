@@ -25,6 +25,7 @@ from trainers.research.histories import read_history
 HISTORY = read_history(SourceSettings(kind="sample", symbols=("AAPL", "IBM", "MSFT")))
 SERVED = vector_names(load_feature_set().names, ())
 RSI2 = StrategySettings("rsi2_mean_reversion", overlapping=True)
+FAR = datetime.datetime(3000, 1, 1, tzinfo=datetime.UTC)
 INSTANT = datetime.datetime(2001, 1, 1)
 
 
@@ -104,8 +105,9 @@ def test_a_number_of_a_csv_is_rounded_once(frame, tmp_path: Path):
     assert ibs == np.nextafter(np.float32(1), np.float32(2))
 
 
-def test_what_is_unknown_is_nan(frame):
-    samples = dataset_of_frame(frame.with_columns(pl.lit(None, pl.Float32).alias("ibs")))
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Null])
+def test_what_is_unknown_is_nan(frame, kind: type[pl.DataType]):
+    samples = dataset_of_frame(frame.with_columns(pl.lit(None, kind).alias("ibs")))
     assert np.isnan(samples.x[:, samples.names.index("ibs")]).all()
 
 
@@ -141,6 +143,10 @@ def test_instants_may_come_in_another_unit_and_another_zone(frame):
             lambda f: f.with_columns(pl.lit(INSTANT).alias("label_start")),
             "column label_start must be instants with a time zone",
         ),
+        (
+            lambda f: f.with_columns(pl.lit(FAR).alias("label_end")),
+            "column label_end must be instants of the years 1678 to 2261, was from 3000",
+        ),
     ],
 )
 def test_what_is_no_training_data_is_refused_by_name(frame, change, words: str):
@@ -151,6 +157,15 @@ def test_what_is_no_training_data_is_refused_by_name(frame, change, words: str):
 def test_a_name_that_is_no_column_is_refused(frame):
     with pytest.raises(DataError, match="lack the columns rsi_999: make them with assay extract"):
         dataset_of_frame(frame, ("ibs", "rsi_999"))
+
+
+@pytest.mark.parametrize("name", ["r_multiple", "y_return", "bars_held", "uniqueness"])
+def test_what_is_known_only_of_the_trade_is_not_learned_from(frame, name: str):
+    with pytest.raises(DataError, match=f"column {name} is told of a trade"):
+        dataset_of_frame(frame, ("ibs", name))
+    with pytest.raises(DataError, match="column ibs is named twice"):
+        dataset_of_frame(frame, ("ibs", "ibs"))
+    assert dataset_of_frame(frame, ("ibs", "side")).names == ("ibs", "side")
 
 
 def test_a_file_that_cannot_be_read_says_why_and_what_makes_one(tmp_path: Path):
