@@ -1,5 +1,7 @@
 """From a fitted learner and its calibration to one ONNX graph, with proof that they agree."""
 
+from typing import TypeVar
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -8,6 +10,8 @@ from streams.errors import ModelError
 from trainers.calibrators.calibrator import Calibration
 from trainers.graph import INPUT_NAME, OUTPUT_NAME, Graph
 from trainers.learner import Fitted
+
+T = TypeVar("T")
 
 DIFFERENCE_MAX = 1e-6
 PROOF_EDGES_MAX = 4_000
@@ -42,16 +46,37 @@ def run_rows(onnx_bytes: bytes, x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def proof_rows(fitted: Fitted, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `rows` and, for every edge of the model, rows on it and one ulp to each side."""
+    """Return `rows`, and rows on every edge of the model and one ulp to each side of it.
+
+    Of as many as PROOF_EDGES_MAX edges one at a time; of all, up to as many a column, with an edge
+    of every column in each row.
+    """
     edges = fitted.edges()
-    step = max(1, -(-len(edges) // PROOF_EDGES_MAX))
-    chosen = edges[::step]
-    placed = np.repeat(rows[np.arange(len(chosen)) % rows.shape[0]], 3, axis=0)
+    chosen = _thinned(edges)
+    alone = np.repeat(rows[np.arange(len(chosen)) % rows.shape[0]], 3, axis=0)
     for number, (column, value) in enumerate(chosen):
-        edge = np.float32(value)
-        sides = (np.nextafter(edge, side) for side in (-FLOAT32_MAX, FLOAT32_MAX))
-        placed[3 * number : 3 * number + 3, column] = (edge, *sides)
-    return np.concatenate((rows, placed))
+        alone[3 * number : 3 * number + 3, column] = _beside(np.float32(value))
+    of_column: dict[int, list[float]] = {}
+    for column, value in edges:
+        of_column.setdefault(column, []).append(value)
+    of_column = {column: _thinned(values) for column, values in of_column.items()}
+    most = max(map(len, of_column.values()), default=0)
+    together = np.repeat(rows[np.arange(most) % rows.shape[0]], 3, axis=0)
+    for column, values in of_column.items():
+        repeated = np.resize(np.array(values, dtype=np.float32), most)
+        together[:, column] = _beside(repeated).T.reshape(-1)
+    return np.concatenate((rows, alone, together))
+
+
+def _beside(edge: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    """Return edges[m], and the next float32 below and above them, [3, m]."""
+    sides = (np.nextafter(edge, side) for side in (-FLOAT32_MAX, FLOAT32_MAX))
+    return np.stack((edge, *sides))
+
+
+def _thinned(values: list[T]) -> list[T]:
+    """Return at most PROOF_EDGES_MAX of `values`, evenly."""
+    return values[:: max(1, -(-len(values) // PROOF_EDGES_MAX))]
 
 
 def prove(

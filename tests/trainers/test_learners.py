@@ -1,5 +1,6 @@
 """What holds for every learner, found by its file."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -48,10 +49,25 @@ def test_proof_rows_stand_on_every_edge_and_beside_it():
     edges = fitted.edges()
     assert len(edges) > 100
     rows = proof_rows(fitted, TEST.x[:1])
-    assert rows.shape[0] == 1 + 3 * len(edges)
+    per_column = Counter(column for column, _ in edges)
+    assert rows.shape[0] == 1 + 3 * len(edges) + 3 * max(per_column.values())
     column, value = edges[0]
     assert rows[1, column] == np.float32(value)
     assert rows[2, column] < rows[1, column] < rows[3, column]
+
+
+def test_no_edge_is_passed_over_where_there_are_more_than_are_tried_alone(monkeypatch):
+    fitted = fit("lightgbm")
+    monkeypatch.setattr("trainers.onnx_export.PROOF_EDGES_MAX", 50)
+    edges = fitted.edges()
+    assert len(edges) > 2 * 50 > 2 * max(Counter(column for column, _ in edges).values())
+    rows = proof_rows(fitted, TEST.x[:3])
+    for column, value in edges:
+        edge = np.float32(value)
+        beside = [np.nextafter(edge, np.float32(side)) for side in (-np.inf, np.inf)]
+        assert np.isin([edge, *beside], rows[:, column]).all()
+    monkeypatch.setattr("trainers.onnx_export.PROOF_EDGES_MAX", 5)
+    assert len(proof_rows(fitted, TEST.x[:3])) <= 3 + 2 * 3 * 5
 
 
 @pytest.mark.parametrize("value", [0.1, -0.1, 1.0, -2.5, 3.3e-30, -1e30])
