@@ -18,6 +18,7 @@ from trainers.calibrators.platt import Platt
 from trainers.learner import Fitted, Learner
 from trainers.metrics import auc
 from trainers.onnx_export import export, native, prove, run_rows
+from trainers.tuning.fold_plan import FOLD_ROWS_MIN
 
 ROWS, WIDTH = 600, 40
 SMALL_ROWS, SMALL_WIDTH = 120, 4
@@ -155,9 +156,11 @@ def heavier_wins_raise_the_margin(learner: Learner) -> None:
         assert heavy.mean() > fit(learner, weights=np.ones(ROWS)).margin(TEST.x).mean() + 0.05
 
 
-def fifty_rows_are_enough(learner: Learner) -> None:
-    fitted = fit(learner, x=TRAIN.x[:50], y=TRAIN.y[:50])
-    assert_served_as_trained(fitted, np.concatenate((TEST.x[:50], TRAIN.x[:50])))
+def the_fewest_rows_of_a_fold_are_enough(learner: Learner) -> None:
+    few = slice(FOLD_ROWS_MIN)
+    for y in (TRAIN.y[few], np.eye(1, FOLD_ROWS_MIN, dtype=np.int8)[0]):
+        fitted = fit(learner, x=TRAIN.x[few], y=y)
+        assert_served_as_trained(fitted, np.concatenate((TEST.x[:50], TRAIN.x[few])))
 
 
 def columns_that_stand_still_are_no_obstacle(learner: Learner) -> None:
@@ -248,7 +251,7 @@ CHECKS: tuple[Callable[[Learner], None], ...] = (
     only_the_proportions_of_weights_count,
     a_class_that_weighs_nothing_is_no_obstacle,
     heavier_wins_raise_the_margin,
-    fifty_rows_are_enough,
+    the_fewest_rows_of_a_fold_are_enough,
     columns_that_stand_still_are_no_obstacle,
     huge_and_tiny_values_are_served_as_trained,
     the_ends_of_float32_are_served_as_trained,
