@@ -116,14 +116,15 @@ def choose(
     y: NDArray[np.int8],
     clusters: NDArray[np.int64],
 ) -> Candidate:
-    """Return the last candidate, or the one that is better than it by more than its errors.
+    """Return the mean of all, the first learner where there is none; or who is better than that by
+    more than its errors.
 
     `probabilities` are the candidates' calibrated out-of-fold ones; the one with the greatest gain
     wins among several.
     """
-    standard = candidates[-1]
+    standard = candidates[-1] if candidates[-1].parts else candidates[0]
     best, best_gain = standard, 0.0
-    for one in candidates[:-1]:
+    for one in candidates:
         gain = gain_over(probabilities[one.name], probabilities[standard.name], y, clusters)
         if gain.value > max(CHOICE_ERRORS * gain.error, best_gain):
             best, best_gain = one, gain.value

@@ -74,21 +74,21 @@ def run_pipeline(
     run: PipelineRun,
     on_told: Callable[[PipelineJob, Told, bool], None] = lambda _job, _told, _found: None,
 ) -> PipelineResults:
-    """Make the model of every job, write its files, and return the results, as they are written.
+    """Make the model of every job, write its files, and return the results.
 
-    `on_told` hears of each, and whether it was there already.
+    The file of results also keeps the accounts of models that earlier runs made in the folder and
+    this one was not asked for. `on_told` hears of each, and whether it was there already.
     """
-    before = () if run.again else _earlier(run.folder / RESULTS_FILE)
+    earlier = _earlier(run.folder / RESULTS_FILE)
+    before = () if run.again else earlier
+    kept = tuple(one for one in earlier if isinstance(one, ModelReport))
     told: list[Told] = []
     for job in jobs:
         result, was_found = _told_of(job, run, before)
         told.append(result)
-        # Those of the run before stay until they are made again.
-        _write(PipelineResults(VERSION, run.created_from, _merged(told, before)), run.folder)
+        _write(PipelineResults(VERSION, run.created_from, _merged(told, kept)), run.folder)
         on_told(job, result, was_found)
-    results = PipelineResults(VERSION, run.created_from, tuple(told))
-    _write(results, run.folder)
-    return results
+    return PipelineResults(VERSION, run.created_from, tuple(told))
 
 
 def _write(results: PipelineResults, folder: Path) -> None:

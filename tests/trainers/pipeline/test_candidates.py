@@ -85,7 +85,15 @@ def test_a_member_is_taken_only_where_it_is_better_beyond_chance(world):
         tuned_of({"lightgbm": margin, "logistic": worthless}), y, weights, together=True
     )
     # The blend itself is only as good: its slopes do the choosing. Against the line it is clear.
-    assert taken((uneven[0], uneven[1]), y, weights, days) == "lightgbm"
+    assert taken((uneven[1], uneven[0]), y, weights, days) == "lightgbm"
+
+
+def test_without_a_mean_the_first_learner_is_taken_unless_another_is_clearly_better(world):
+    rng, margin, y, weights, days = world
+    near = {"lightgbm": margin, "logistic": margin + 0.01 * rng.standard_normal(COUNT)}
+    for order in (near, dict(reversed(near.items()))):
+        found = candidates_of(tuned_of(order), y, weights, together=False)
+        assert taken(found, y, weights, days) == next(iter(order))
 
 
 def test_what_nobody_said_together_decides_nothing(world):
@@ -95,7 +103,7 @@ def test_what_nobody_said_together_decides_nothing(world):
     found = candidates_of(
         tuned_of({"lightgbm": early, "logistic": late}), y, weights, together=False
     )
-    assert taken(found, y, weights, days) == "logistic"
+    assert taken(found, y, weights, days) == "lightgbm"
 
 
 def taken(candidates, y, weights, days):
