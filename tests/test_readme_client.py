@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,14 +67,32 @@ def programs() -> list[str]:
     return [block.body for block in blocks("python") if block.document == "README.md"]
 
 
-def test_the_extractor_of_the_readme_makes_training_data(tmp_path: Path):
-    (program,) = (program for program in programs() if README_URL not in program)
+def program_with(words: str) -> str:
+    (program,) = (program for program in programs() if words in program)
+    return program
+
+
+def said_by(program: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Entry_Price" in done.stdout
-    assert "shape: (0," not in done.stdout
+    return done.stdout
+
+
+def test_the_extractor_of_the_readme_makes_training_data(tmp_path: Path):
+    said = said_by(program_with("pl.DataFrame"), tmp_path)
+    assert "Entry_Price" in said
+    assert "shape: (0," not in said
+
+
+def test_the_model_of_the_readme_says_in_any_program_what_it_said_when_it_was_loaded(
+    tmp_path: Path,
+):
+    classes, prediction = said_by(program_with("SignalQualityModel"), tmp_path).splitlines()
+    lost, won = map(float, re.findall(r"0\.\d+", classes))
+    assert lost + won == pytest.approx(1.0)
+    assert prediction.startswith(f"Prediction(probability={won:.4f}"[:-2])
 
 
 @pytest.mark.broker
