@@ -5,8 +5,6 @@ three files side by side: `<name>.onnx`, `<name>.card.json`, `<name>.sig` (hex).
 """
 
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +21,7 @@ from models.card import (
 )
 from models.signing import SIGNATURE_BYTES, SigningKey
 from streams.errors import ModelRefused
+from streams.whole_file import write_whole
 
 MODEL_BYTES_MAX = 32 * 1024 * 1024
 FILE_NAME = "model"
@@ -112,9 +111,9 @@ def save_artifact(artifact: Artifact, folder: Path, name: str = FILE_NAME) -> Pa
     check_sizes(artifact.card_bytes, artifact.onnx)
     folder.mkdir(parents=True, exist_ok=True)
     onnx_path = folder / f"{name}.onnx"
-    _write_whole(_signature_path(onnx_path), artifact.signature.hex().encode() + b"\n")
-    _write_whole(_card_path(onnx_path), artifact.card_bytes)
-    _write_whole(onnx_path, artifact.onnx)
+    write_whole(_signature_path(onnx_path), artifact.signature.hex().encode() + b"\n")
+    write_whole(_card_path(onnx_path), artifact.card_bytes)
+    write_whole(onnx_path, artifact.onnx)
     return onnx_path
 
 
@@ -164,13 +163,3 @@ def _read(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise ModelRefused(f"{path} has more than {most} bytes, the most allowed")
     return data
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
-        partial.write(data)
-        partial.flush()
-        os.fsync(partial.fileno())
-    # Readable like any file: a model is no secret.
-    Path(partial.name).chmod(0o644)
-    Path(partial.name).replace(path)

@@ -4,7 +4,7 @@ The past of a fold is what its configuration was selected by: the out-of-fold pr
 its training span, never those of rows that it was fitted on, which look good for any model. The
 future is the fold's own test rows. Efficiency is the mean of the futures over that of the pasts,
 worth reporting and above .4 by convention; what decides is the t-statistic of the stitched
-futures, which no selection has seen.
+futures, which no fit has seen. Whether a choice has is the caller's to say.
 """
 
 from collections.abc import Sequence

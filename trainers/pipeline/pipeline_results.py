@@ -1,8 +1,6 @@
 """`pipeline_results.json`: the account of every model of one run of the pipeline."""
 
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import msgspec
 
 from streams.errors import ConfigError, DataError
 from streams.strict import decode_strict
+from streams.whole_file import write_whole
 from trainers.pipeline.model_report import ModelFailure, ModelReport
 
 VERSION = 1
@@ -46,19 +45,10 @@ def check_finite(told: PipelineResults | ModelReport) -> None:
 def write_results(results: PipelineResults, path: Path) -> None:
     """Write the file, whole or not at all. Raises DataError where it cannot be written."""
     content = encode_results(results)
-    partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            partial = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
         raise DataError(
             f"results cannot be written to {path}: {error.strerror}; name another --output-dir"
         ) from None

@@ -25,6 +25,7 @@ from trainers.pipeline.pipeline_results import (
     write_results,
 )
 from trainers.pipeline.pipeline_settings import PipelineSettings, settings_told
+from trainers.pipeline.search_account import count_trials
 from trainers.pipeline.training_task import TrainingPlace, TrainingTask
 from trainers.reports.pipeline_page import write_pipeline_page
 from trainers.served_difference import ServedDifference
@@ -121,6 +122,7 @@ def _told_of(job: PipelineJob, run: PipelineRun, before: tuple[Told, ...]) -> tu
 
 def _made(found: JobSamples, job: PipelineJob, run: PipelineRun) -> ModelReport:
     frozen = freeze_model(found.samples, found.task, run.settings, run.place)
+    count_trials(frozen, found.task, run.place)
     judged = judge_model(frozen, found.task, run.settings, run.place)
     report = account_of(
         judged, found.samples, found.task, run.settings, run.place, found.served_difference

@@ -38,22 +38,28 @@ def tuning_of(frozen: FrozenModel) -> Tuning:
     )
 
 
-def overfitting_of(frozen: FrozenModel, task: TrainingTask, place: TrainingPlace) -> Overfitting:
-    """Count the trials in the ledger, and say how far the search explains what it found.
+def count_trials(frozen: FrozenModel, task: TrainingTask, place: TrainingPlace) -> Among:
+    """Count every trial in the ledger, each once; return which count together.
 
-    The deflated Sharpe ratio is that of the R of a day of what the model accepts out of fold,
-    among all trials of models of the rule on these symbols.
+    To be called before the seal is broken: who looks at the sealed days has tried them all. Those
+    of models of one rule on one set of symbols count together.
     """
-    research = frozen.spans.research
-    symbols = symbols_digest_of(research.symbols.tolist())
+    symbols = symbols_digest_of(frozen.spans.research.symbols.tolist())
     scope = task.rule or task.strategy
     with TrialLedger(place.ledger) as ledger:
         ledger.record(_trials(frozen, scope, symbols, task))
-        deflated = deflated_of(
-            accepted_r(research, frozen.out_of_fold, frozen.threshold.value),
-            ledger,
-            Among(kind="model", scope=scope, symbols_digest=symbols),
-        )
+    return Among(kind="model", scope=scope, symbols_digest=symbols)
+
+
+def overfitting_of(frozen: FrozenModel, task: TrainingTask, place: TrainingPlace) -> Overfitting:
+    """Say how far the search explains what it found; its trials are counted first.
+
+    The deflated Sharpe ratio is that of the R of a day of what the model accepts out of fold.
+    """
+    among = count_trials(frozen, task, place)
+    daily = accepted_r(frozen.spans.research, frozen.out_of_fold, frozen.threshold.value)
+    with TrialLedger(place.ledger) as ledger:
+        deflated = deflated_of(daily, ledger, among)
     return Overfitting(pbo=pbo_of(_daily_gains(frozen)), deflated=deflated)
 
 

@@ -7,8 +7,6 @@ interval and parameters. Of runs that differ in nothing but days, costs or code 
 last competes. Runs on all symbols together compete among themselves: ask for them with `pooled`.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -17,6 +15,7 @@ import msgspec
 
 from streams.errors import ConfigError, DataError
 from streams.strict import decode_strict, nearest
+from streams.whole_file import write_whole
 from trainers.statistics.objective import TRADES_MIN, WORST, objective, objective_name
 from trainers.statistics.performance import Performance
 from trainers.sweeps.sweep_run import Run
@@ -118,19 +117,10 @@ def choose_winners(
 def write_winners(winners: WinnersFile, path: Path) -> None:
     """Write the file, whole or not at all. Raises DataError where it cannot be written."""
     content = msgspec.json.format(msgspec.json.encode(winners, order="sorted"), indent=2) + b"\n"
-    partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            partial = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
         raise DataError(
             f"winners cannot be written to {path}: {error.strerror}; name another --output"
         ) from None

@@ -36,6 +36,7 @@ from trainers.pipeline.pipeline_run import (
     run_pipeline,
 )
 from trainers.pipeline.pipeline_settings import PipelineSettings
+from trainers.research.trial_ledger import Among, TrialLedger
 
 QUICK = settings_with(learners=("logistic",), tuned=(), trials=1)
 NAMES = FileNames("rsi2", "AAA")
@@ -229,6 +230,20 @@ def test_a_run_that_was_killed_goes_on_where_it_was(samples, noise, tmp_path):
     assert [was_there for *_, was_there in told] == [True, False]
     assert encode_results(results) == encode_results(expected)
     assert files_of(folder) == files_of(tmp_path / "undisturbed")
+
+
+def test_who_breaks_the_seal_and_dies_has_tried_what_was_tried(samples, tmp_path):
+    def now_ns():
+        raise Killed
+
+    with pytest.raises(Killed):
+        told_of([job_of(samples)], run_in(tmp_path, QUICK, place=place_in(tmp_path, now_ns=now_ns)))
+    with TrialLedger(tmp_path / "ledger.db") as ledger:
+        counted = ledger.count(Among(kind="model"))
+    assert counted > 0
+    told_of([job_of(samples)], run_in(tmp_path, QUICK))
+    with TrialLedger(tmp_path / "ledger.db") as ledger:
+        assert ledger.count(Among(kind="model")) == counted
 
 
 def test_models_of_a_run_before_stay_in_the_results(samples, made):
