@@ -6,8 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streams.errors import ConfigError
-from trainers.settings import SAMPLES_MIN, Count, GateSettings, NotNegative
+from trainers.settings import SAMPLES_MIN, Alpha, Count, GateSettings, NotNegative
 from trainers.validation.walk_forward_dates import WalkForwardDates
+
+GATE_ALPHA = 0.05
+"""Half of what a challenger of the live loop is held to: with .10 six of a hundred models of noise
+were let through, and each stands for many candidates.
+"""
 
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
 LINE = "logistic"
@@ -22,6 +27,12 @@ CPCV_SPLITS_MAX = 500
 """Each is a fit of the model taken."""
 LEGACY_GROUPS = 6
 """Of the legacy forest's search, where no groups are asked for."""
+
+
+class PipelineGate(GateSettings, frozen=True, forbid_unknown_fields=True):
+    """The gate of a searched model: as that of the live loop, at a level of its own."""
+
+    alpha: Alpha = GATE_ALPHA
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +79,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 7
     threads: Count = 1
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
-    gate: GateSettings = GateSettings()
+    gate: PipelineGate = PipelineGate()
 
     def __post_init__(self) -> None:
         """Refuse, before any work, what does not fit together."""

@@ -9,6 +9,7 @@ from streams.errors import ConfigError
 from streams.strict import decode_strict
 from trainers.pipeline.pipeline_settings import PipelineSettings, settings_told
 from trainers.pipeline.search import learners_of
+from trainers.settings import GateSettings
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,9 @@ def test_how_many_workers_there_are_is_not_told():
     assert told[0] == told[1]
     assert told[0] != settings_told(PipelineSettings(threads=2))
     assert msgspec.convert(told[0], PipelineSettings) == PipelineSettings()
+
+
+def test_the_gate_is_stricter_than_the_live_loop_s_also_where_another_of_its_rules_is_given():
+    given = msgspec.convert({"gate": {"outcomes_min": 100}}, PipelineSettings)
+    assert given.gate.alpha == PipelineSettings().gate.alpha == 0.05
+    assert GateSettings().alpha == 0.10
