@@ -53,17 +53,15 @@ class SampleReader:
         """
         task = _task(job, symbol)
         if self._record is None:
-            recomputed, digest = self._extracted(job, symbol)
-            return JobSamples(recomputed, msgspec.structs.replace(task, bars_digest=digest))
+            return JobSamples(self._extracted(job, symbol), task)
         task = msgspec.structs.replace(task, vectors="served")
         served = self._recorded(job, symbol, self._record)
         try:
-            recomputed, digest = self._recomputed(job, symbol, served)
-            difference = compare_vectors(served, recomputed)
+            difference = compare_vectors(served, self._recomputed(job, symbol, served))
         except AssayError as error:
             why = f"the served vectors were not held against recomputed ones: {error}"
             return JobSamples(served, msgspec.structs.replace(task, warnings=(why,)))
-        return JobSamples(served, msgspec.structs.replace(task, bars_digest=digest), difference)
+        return JobSamples(served, task, difference)
 
     def _recorded(self, job: Job, symbol: str | None, run: RunSettings) -> Dataset:
         settings = job.settings
@@ -88,18 +86,17 @@ class SampleReader:
             return found
         return found.take(np.isin(found.symbols, job.symbols))
 
-    def _recomputed(self, job: Job, symbol: str | None, served: Dataset) -> tuple[Dataset, str]:
+    def _recomputed(self, job: Job, symbol: str | None, served: Dataset) -> Dataset:
         if job.settings.rule_name != EXTERNAL:
             return self._extracted(job, symbol)
-        history, session, data = self._bars.of(job.symbols)
-        found = recompute_vectors(
+        history, session, _ = self._bars.of(job.symbols)
+        return recompute_vectors(
             served, history, load_feature_set(), session_named(session), self._plan.context
         )
-        return found, data.data_digest
 
-    def _extracted(self, job: Job, symbol: str | None) -> tuple[Dataset, str]:
+    def _extracted(self, job: Job, symbol: str | None) -> Dataset:
         check_interval(job, self._plan)
-        history, session, data = self._bars.of(job.symbols)
+        history, session, _ = self._bars.of(job.symbols)
         extractor = FeatureExtractor(
             **self._plan.terms,
             context=self._plan.context,
@@ -114,8 +111,7 @@ class SampleReader:
             training_frame(extract_trades(settings, market.of_symbol(one), features))
             for one in wanted
         ]
-        found = dataset_of_frame(pl.concat(frames))
-        return found, data.data_digest
+        return dataset_of_frame(pl.concat(frames))
 
 
 def _task(job: Job, symbol: str | None) -> TrainingTask:

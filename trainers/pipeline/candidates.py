@@ -7,8 +7,8 @@
 
 The blend is taken unless another was better, out of fold, by more than CHOICE_ERRORS standard
 errors of their difference: near the noise floor the lowest of seven losses is mostly luck.
-Measured on Layer A at n = 500 / 2000 (12 seeds, untuned): the blend keeps 56 / 74 % of the edge
-at a Bayes AUC of .62 and 71 / 82 % at .70, whichever was best out of fold 53 / 72 % and 68 / 79 %.
+`tests/benchmarks/bench_layer_a.py` holds what is taken against ridge logistic and the untuned
+LightGBM.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from trainers.settings import SAMPLES_MIN, Alpha, Count, GateSettings, NotNegati
 from trainers.validation.walk_forward_dates import WalkForwardDates
 
 GATE_ALPHA = 0.05
-"""Half of what a challenger of the live loop is held to: with .10 six of a hundred models of noise
-were let through, and each stands for many candidates.
+"""Half of what a challenger of the live loop is held to: a searched model stands for many
+candidates. `bench_layer_a` counts how many models of noise are let through.
 """
 
 BOOSTERS = ("lightgbm", "xgboost", "catboost")

@@ -64,8 +64,6 @@ def search(
 
         tuning = TuningSettings(
             trials=trials,
-            folds=settings.folds,
-            clusters=settings.clusters or None,
             seed=settings.seed,
             workers=_workers(settings),
         )

@@ -11,8 +11,8 @@ class TrainingTask(msgspec.Struct, frozen=True, kw_only=True):
     """Whose signals a model is to judge.
 
     `symbol` None: those of every symbol. `rule` is the file that decides, `params` its
-    parameters. `vectors`: as the stream `served` them, or `recomputed` from bars, of which
-    `bars_digest` tells. `warnings` are told with the result.
+    parameters. `vectors`: as the stream `served` them, or `recomputed` from bars.
+    `warnings` are told with the result.
 
     `chosen_from_ts` and `chosen_to_ts`, UTC ns, 0 for parameters that nobody searched for: the
     first and the last close of the bars on which the strategy's own were chosen.
@@ -23,7 +23,6 @@ class TrainingTask(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     interval: str = "1d"
     params: dict[str, Any] = {}
-    bars_digest: str = ""
     vectors: str = "recomputed"
     warnings: tuple[str, ...] = ()
     chosen_from_ts: int = 0

@@ -1,14 +1,11 @@
-"""How a learner is tuned: how many trials, over which folds, and when one is worth its choice."""
+"""How a learner is tuned: how many trials, and when one is worth its choice."""
 
 from typing import Annotated
 
 import msgspec
 
-from trainers.selection.feature_clusters import CLUSTERS
-
 TRIALS = 100
 TRIALS_MAX = 10_000
-FOLDS = 5
 STARTUP_TRIALS = 10
 WORKERS_MAX = 256
 
@@ -16,16 +13,13 @@ WORKERS_MAX = 256
 class TuningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`trials`, the default hyperparameters being the first; 1 tunes nothing.
 
-    `folds` and `clusters` (None: every column) are for whoever plans the folds. The first
-    `startup_trials` are random. With `prune`, a trial that is behind three quarters of those
+    The first `startup_trials` are random. With `prune`, a trial behind three quarters of those
     before it is given up. What the search proposes replaces the default where its gain over it is
     above `improvement_errors` of its standard errors, clustered by day. `workers` are threads: the
     result does not depend on them.
     """
 
     trials: Annotated[int, msgspec.Meta(ge=1, le=TRIALS_MAX)] = TRIALS
-    folds: Annotated[int, msgspec.Meta(ge=2, le=20)] = FOLDS
-    clusters: Annotated[int, msgspec.Meta(ge=1)] | None = CLUSTERS
     startup_trials: Annotated[int, msgspec.Meta(ge=1)] = STARTUP_TRIALS
     prune: bool = True
     improvement_errors: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0
