@@ -59,16 +59,45 @@ class StrategySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind or self.name
 
 
+class InputWatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the inputs and the scores of models are watched, before outcomes mature.
+
+    The first `reference_signals` answers of a model show what is usual; each `block_signals` after
+    them are held against that by `tests`. `budget` is the mean number of answers to a false word
+    of all tests over all features together.
+    """
+
+    enabled: bool = True
+    tests: tuple[Literal["psi", "ks"], ...] = ("psi", "ks")
+    reference_signals: Annotated[int, msgspec.Meta(ge=100, le=20_000)] = 500
+    block_signals: Annotated[int, msgspec.Meta(ge=50, le=20_000)] = 250
+    budget: Positive = 50_000.0
+
+
 class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which detectors watch the outcomes, and how often a retrain may be asked for.
 
-    `budget` is the mean number of outcomes to a false alarm of the e-detectors. An outcome is
-    judged at its exit, or `maturity_days` after its signal if that is later: set it to the longest
-    hold where losers stop out sooner than winners win.
+    A detector is named by its file, `slope`, or with the stream it watches, `page_hinkley:brier`.
+    `budget` is the mean number of outcomes of a strategy to one false alarm of all detectors on
+    all strategies together: it is divided among them, `ranking_share` of it to the ranking
+    channel, the rest to calibration. `thresholds` by detector replace what the budget gives: they
+    are what `assay drift calibrate` finds.
+
+    An outcome is judged at its exit, or `maturity_days` after its signal if that is later: set it
+    to the longest hold where losers stop out sooner than winners win. After an alarm a retrain is
+    asked for at most every `cooldown_outcomes`, and again whenever the outcomes since the
+    changepoint have grown by `refresh_growth` (0: never), until there are `settled_outcomes`.
+    Every `review_outcomes` (0: never) what is in the shadow is judged anew.
     """
 
-    detectors: tuple[str, ...] = ("slope", "page_hinkley")
+    detectors: tuple[str, ...] = ("slope", "intercept")
     budget: Positive = 10_000.0
+    ranking_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.9
+    thresholds: dict[str, Positive] = {}
     reference_outcomes: Annotated[int, msgspec.Meta(ge=20)] = 100
     cooldown_outcomes: Count = 100
     maturity_days: NotNegative = 0.0
+    refresh_growth: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 1.5
+    settled_outcomes: Count = 5_000
+    review_outcomes: Count = 200
+    inputs: InputWatchSettings = InputWatchSettings()

@@ -145,7 +145,8 @@ class Outcome(Event, frozen=True, tag="outcome"):
     """What became of a signal, let through or not, by the labelling rule.
 
     `entry_ts` and `exit_ts` are the closes of the bars in which the fills happened: the
-    instants at which they were known. P&L is per unit, in quote currency.
+    instants at which they were known. P&L is per unit, in quote currency. `canary`: the model
+    spoke on a share of the signals, beside the one in force.
     """
 
     signal_id: Name
@@ -168,6 +169,7 @@ class Outcome(Event, frozen=True, tag="outcome"):
     virtual: bool
     probability: float | None
     model: str | None
+    canary: bool = False
 
 
 class Drift(Event, frozen=True, tag="drift"):
@@ -193,7 +195,11 @@ class Drift(Event, frozen=True, tag="drift"):
 
 
 class Retrain(Event, frozen=True, tag="retrain"):
-    """A request for a new model, trained on what happened in [since_ts, ts]."""
+    """A request for a new model, trained on what happened in [since_ts, ts].
+
+    action: retrain, recalibrate (a new calibrator for the same model), review (judge what is in
+    the shadow on what has come since). `model` is the one that was found wanting, where one was.
+    """
 
     request_id: Name
     strategy: Name
@@ -202,13 +208,17 @@ class Retrain(Event, frozen=True, tag="retrain"):
     since_ts: Int64
     requested_by: str
     ts: Int64 = 0
+    action: Text = "retrain"
+    model: Text = ""
 
 
 class Deployment(Event, frozen=True, tag="deployment"):
     """A model comes into force (`models.deployed`) or the old one stays (`models.kept`).
 
     Applies to signals that come after it in INPUT and whose ts >= `effective_ts`. `digest` is
-    the SHA-256 of the card. `verdict` holds the gate's figures.
+    the SHA-256 of the card. `verdict` holds the gate's figures. `share` below 1: a canary, which
+    answers that share of the signals, chosen by their ids, beside the model in force; 0 ends it.
+    `by` and `why` name a person's decision.
     """
 
     strategy: Name
@@ -219,6 +229,9 @@ class Deployment(Event, frozen=True, tag="deployment"):
     previous: Text | None
     verdict: dict[str, Any]
     request_id: Text | None = None
+    share: float = 1.0
+    by: Text = ""
+    why: Text = ""
 
 
 class Policy(Event, frozen=True, tag="policy"):
@@ -232,6 +245,23 @@ class Policy(Event, frozen=True, tag="policy"):
     by: Text
     why: Text
     effective_ts: Int64 = 0
+
+
+class Audit(Event, frozen=True, tag="audit"):
+    """Something that a person did: who, what, to which model, why, and when.
+
+    action: promote, rollback, pin, unpin, expire, policy, retrain. `ts` is the wall clock's, UTC
+    nanoseconds; `detail` says more in words.
+    """
+
+    strategy: Name
+    symbol: Name | None
+    action: Text
+    version: Text
+    by: Text
+    why: Text
+    ts: Int64
+    detail: Text = ""
 
 
 class Expire(Event, frozen=True, tag="expire"):
@@ -271,6 +301,7 @@ WireEvent = (
     | Retrain
     | Deployment
     | Policy
+    | Audit
     | Expire
     | Progress
 )

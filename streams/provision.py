@@ -14,6 +14,7 @@ from streams.topology import StreamSpec
 
 STREAM_BYTES_MAX = 8 * 1024**3
 DLQ_BYTES_MAX = 256 * 1024**2
+AUDIT_BYTES_MAX = 256 * 1024**2
 BUCKET_BYTES_MAX = 64 * 1024**2
 STORE_BYTES_MAX = 4 * 1024**3
 KEY_HISTORY = 16
@@ -73,6 +74,8 @@ def _stream(spec: StreamSpec) -> dict[str, Any]:
     }
     if spec.name == topology.DLQ:
         config |= {"max_bytes": DLQ_BYTES_MAX, "discard": "old"}
+    if spec.name == topology.AUDIT:
+        config["max_bytes"] = AUDIT_BYTES_MAX
     if spec.republish is not None:
         config["republish"] = {"src": spec.republish[0], "dest": spec.republish[1]}
     return config

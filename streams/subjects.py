@@ -34,6 +34,7 @@ RETRAIN = "models.retrain.>"
 DEPLOYED = "models.deployed.>"
 KEPT = "models.kept.>"
 POLICY = "policy.>"
+AUDIT = "audit.>"
 DLQ = "dlq.>"
 PROGRESS = "progress.>"
 
@@ -137,6 +138,11 @@ def deployed(strategy: str) -> str:
 def kept(strategy: str) -> str:
     """Return the subject on which refused challengers are told."""
     return f"models.kept.{token(strategy)}"
+
+
+def audit(strategy: str) -> str:
+    """Return the subject on which people's doings are recorded."""
+    return f"audit.{token(strategy)}"
 
 
 def policy(strategy: str) -> str:

@@ -13,6 +13,7 @@ SCORED = "SCORED"
 OUTCOMES = "OUTCOMES"
 DRIFT = "DRIFT"
 RETRAIN = "RETRAIN"
+AUDIT = "AUDIT"
 DLQ = "DLQ"
 
 BUCKET_MODELS = "models"
@@ -54,6 +55,7 @@ STREAMS = (
     StreamSpec(OUTCOMES, (subjects.OUTCOMES, "progress.labeller.>")),
     StreamSpec(DRIFT, (subjects.DRIFT, subjects.KEPT, "progress.drift.>", "progress.trainer.>")),
     StreamSpec(RETRAIN, (subjects.RETRAIN,), work_queue=True),
+    StreamSpec(AUDIT, (subjects.AUDIT,)),
     StreamSpec(DLQ, (subjects.DLQ,)),
 )
 

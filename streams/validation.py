@@ -12,6 +12,7 @@ import numpy as np
 from streams import subjects
 from streams.errors import WireError
 from streams.events import (
+    Audit,
     Bar,
     Bars,
     Deployment,
@@ -131,6 +132,7 @@ _TYPES_BY_PREFIX: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("outcomes.", (Outcome,)),
     ("models.deployed.", (Deployment,)),
     ("policy.", (Policy,)),
+    ("audit.", (Audit,)),
     ("progress.", (Progress,)),
 )
 
@@ -170,6 +172,8 @@ def _subjects_of(event: Event, came_on: str) -> tuple[str, ...]:
         return (frame, any_symbol)
     if isinstance(event, Policy):
         return (subjects.policy(event.strategy),)
+    if isinstance(event, Audit):
+        return (subjects.audit(event.strategy),)
     if isinstance(event, Deployment):
         return (subjects.deployed(event.strategy), subjects.kept(event.strategy))
     if isinstance(event, Reset):

@@ -1,5 +1,6 @@
 """A challenger: a learner fitted and calibrated on one training span, everything inside folds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,14 @@ from trainers.learner import Fitted, load_learner
 from trainers.onnx_export import native
 from trainers.sample_weights import weights_of
 from trainers.settings import TrainSettings
-from trainers.splits import walk_forward
+from trainers.splits import Split
+from trainers.validation.instant_blocks import instant_blocks
+from trainers.validation.label_spans import label_spans
+from trainers.validation.purge import touching
 
 FOLD_SAMPLES_MIN = 40
 CALIBRATION_ROWS_MIN = 40
+FOLDS_MIN = 2
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +66,7 @@ class Challenger:
 
 
 def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> Challenger | None:
-    """Fit `learner` to all of `training`, calibrated on walk-forward predictions within it.
+    """Fit `learner` to all of `training`, calibrated on out-of-fold predictions within it.
 
     Returns None where that cannot be done: too few samples, one class only, no usable column.
     """
@@ -103,16 +108,16 @@ def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> 
 def out_of_fold_margins(
     training: Dataset, weights: Floats, learner: str, settings: TrainSettings
 ) -> Floats:
-    """Return walk-forward margins, float64[n], NaN where no fold could predict.
+    """Return margins out of purged folds, float64[n], NaN where no fold could predict.
 
-    Columns are chosen, and everything is fitted, on each fold's own training rows.
+    Columns are chosen, and everything is fitted, on each fold's own training rows. Every fold
+    trains on nearly all samples, as the model itself does: one that was fitted on the first sixth
+    of them says little, and a calibration that believes it makes the model too modest (on Layer A
+    at .62 and 2,000 samples the truth is 1.55 times as steep as what walk-forward folds let it
+    say, 1.31 times with these; 1.39 and 1.18 for the line).
     """
     margins = np.full(len(training), np.nan)
-    embargo_ns = int(settings.embargo_days * DAY_NS)
-    splits = walk_forward(
-        training.ts, training.exit_ts, folds=settings.folds, embargo_ns=embargo_ns
-    )
-    for train, test in splits:
+    for train, test in _folds(training, settings):
         fit = _fit_rows(training.take(train), weights[train], learner, settings)
         if fit is None:
             continue
@@ -121,6 +126,21 @@ def out_of_fold_margins(
         if rows.size:
             margins[rows] = fitted.margin(training.x[np.ix_(rows, columns)])
     return margins
+
+
+def _folds(training: Dataset, settings: TrainSettings) -> Iterator[Split]:
+    """Purged K-folds, as `PurgedKFold`'s; one that leaves nothing to train on is left out."""
+    folds = min(settings.folds, np.unique(training.ts).size)
+    if folds < FOLDS_MIN:
+        return
+    spans = label_spans(training.ts, training.exit_ts)
+    block = instant_blocks(training.ts, folds)
+    for number in range(folds):
+        is_test = block == number
+        touched = touching(spans, spans.take(is_test), int(settings.embargo_days * DAY_NS))
+        train = np.flatnonzero(~touched & ~is_test)
+        if train.size:
+            yield Split(train, np.flatnonzero(is_test))
 
 
 def _fit_rows(

@@ -19,12 +19,20 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `alpha` is the one-sided level of the paired log-loss test. `outcomes_min` and `class_min`
     are what the window must hold at least. `margin_nats` is how much worse per outcome a
     challenger may be than the champion, with confidence 1 - alpha, after a confirmed drift.
+
+    The k-th challenger of one champion is judged at 2 alpha / (k (k + 1)), so that all of them
+    together spend at most twice `alpha`; a confirmed drift begins a new count.
+
+    `rule` auc_improvement is the plain one: an AUC better than the champion's (than .5 without
+    one) by `auc_gain_min`, whatever the chance of that. Most of what it promotes is luck.
     """
 
+    rule: Literal["paired_log_loss", "auc_improvement"] = "paired_log_loss"
     alpha: Alpha = 0.10
     outcomes_min: Annotated[int, msgspec.Meta(ge=20)] = 200
     class_min: Annotated[int, msgspec.Meta(ge=5)] = 50
     margin_nats: NotNegative = 0.01
+    auc_gain_min: NotNegative = 0.01
 
 
 class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +44,12 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training labels and the window. `calibration` is the method that turns margins into
     probabilities, `auto` the one that the sample can carry. A model takes effect `delay_days` of
     event time after its request.
+
+    After a changepoint three samples are tried: since it, all, and all with weights that halve
+    every `half_life_days` (0: not). Another request for a scope within `cooldown_days` of event
+    time of the last is refused, unless a person asks. The newest `shadows` challengers that were
+    not promoted are judged again on what comes; with a `canary_share` a challenger that passes
+    the gate first answers that share of the signals.
     """
 
     learners: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("lightgbm", "logistic")
@@ -48,4 +62,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     embargo_days: NotNegative = 0.0
     calibration: CalibrationMethod = "platt"
     delay_days: NotNegative = 10.0
+    half_life_days: NotNegative = 365.0
+    cooldown_days: NotNegative = 0.0
+    shadows: Annotated[int, msgspec.Meta(ge=0, le=8)] = 3
+    canary_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.0
     gate: GateSettings = GateSettings()

@@ -9,6 +9,7 @@ import pytest
 
 from streams.codec import decode, encode
 from streams.events import (
+    Audit,
     Bar,
     Bars,
     Deployment,
@@ -137,6 +138,34 @@ EVENTS: dict[str, Event] = {
         {"p": 0.03, "winner": "lightgbm"},
         "r-1",
     ),
+    "canary's outcome": Outcome(
+        "s-1",
+        "rsi2",
+        "A",
+        "1d",
+        TS,
+        1,
+        True,
+        TS + 1,
+        TS + 2,
+        10.0,
+        11.0,
+        0.1,
+        1.0,
+        1.0,
+        1.0,
+        1,
+        "target",
+        True,
+        0.5,
+        "rsi2-0123456789ab",
+        True,
+    ),
+    "review": Retrain("r-2", "rsi2", "A", "review", TS, "drift", TS + 1, "review", "rsi2-01234567"),
+    "canary": Deployment(
+        "rsi2", None, "rsi2-0123456789ab", "ab" * 4, TS, None, {}, None, 0.25, "ops", "try it"
+    ),
+    "audit": Audit("rsi2", None, "pin", "rsi2-0123456789ab", "ops", "holiday", TS, "was free"),
     "policy": Policy("rsi2", "block", "ops", "halt"),
     "expire": Expire("rsi2", "A", "s-2"),
     "progress": Progress("scorer", 0, TS, 17, 4),
@@ -190,7 +219,8 @@ JSON = {
         b'","ts":1700000000000000000,"side":-1,"accepted":true,"entry_ts":1700000000000000001,"'
         b'exit_ts":1700000000000000002,"entry_price":10.5,"exit_price":9.5,"y_return":0.0952380'
         b'9523809523,"r_multiple":1.3,"y_pnl_gross":1.0,"y_pnl_net":0.975,"y_binary":1,"exit_re'
-        b'ason":"signal","virtual":true,"probability":0.625,"model":"rsi2-0123456789ab"}'
+        b'ason":"signal","virtual":true,"probability":0.625,"model":"rsi2-0123456789ab","canary'
+        b'":false}'
     ),
     "drift": (
         b'{"type":"drift","strategy":"rsi2","symbol":null,"level":"detected","channel":"ranking'
@@ -201,12 +231,12 @@ JSON = {
     "retrain": (
         b'{"type":"retrain","request_id":"r-1","strategy":"rsi2","symbol":null,"reason":"drift:'
         b'slope","since_ts":1700000000000000000,"requested_by":"drift-monitor","ts":17000000000'
-        b"00000001}"
+        b'00000001,"action":"retrain","model":""}'
     ),
     "deployment": (
         b'{"type":"deployment","strategy":"rsi2","symbol":null,"version":"rsi2-0123456789ab","d'
         b'igest":"abababab","effective_ts":1700000000000000000,"previous":null,"verdict":{"p":0'
-        b'.03,"winner":"lightgbm"},"request_id":"r-1"}'
+        b'.03,"winner":"lightgbm"},"request_id":"r-1","share":1.0,"by":"","why":""}'
     ),
     "policy": (
         b'{"type":"policy","strategy":"rsi2","action":"block","by":"ops","why":"halt","effective_ts":0}'
@@ -215,6 +245,27 @@ JSON = {
     "progress": (
         b'{"type":"progress","role":"scorer","shard":0,"event_ts":1700000000000000000,"seq":17'
         b',"shards":4,"input_seq":0}'
+    ),
+    "canary's outcome": (
+        b'{"type":"outcome","signal_id":"s-1","strategy":"rsi2","symbol":"A","interval":"1d","t'
+        b's":1700000000000000000,"side":1,"accepted":true,"entry_ts":1700000000000000001,"exit_'
+        b'ts":1700000000000000002,"entry_price":10.0,"exit_price":11.0,"y_return":0.1,"r_multip'
+        b'le":1.0,"y_pnl_gross":1.0,"y_pnl_net":1.0,"y_binary":1,"exit_reason":"target","virtua'
+        b'l":true,"probability":0.5,"model":"rsi2-0123456789ab","canary":true}'
+    ),
+    "review": (
+        b'{"type":"retrain","request_id":"r-2","strategy":"rsi2","symbol":"A","reason":"review"'
+        b',"since_ts":1700000000000000000,"requested_by":"drift","ts":1700000000000000001,"acti'
+        b'on":"review","model":"rsi2-01234567"}'
+    ),
+    "canary": (
+        b'{"type":"deployment","strategy":"rsi2","symbol":null,"version":"rsi2-0123456789ab","d'
+        b'igest":"abababab","effective_ts":1700000000000000000,"previous":null,"verdict":{},"re'
+        b'quest_id":null,"share":0.25,"by":"ops","why":"try it"}'
+    ),
+    "audit": (
+        b'{"type":"audit","strategy":"rsi2","symbol":null,"action":"pin","version":"rsi2-012345'
+        b'6789ab","by":"ops","why":"holiday","ts":1700000000000000000,"detail":"was free"}'
     ),
 }
 
@@ -278,14 +329,14 @@ MSGPACK = {
         b"\x00\x00\xa7pnl_net\xcb@X\xe0\x00\x00\x00\x00\x00\xa5final\xc3"
     ),
     "outcome": (
-        b"\xde\x00\x15\xa4type\xa7outcome\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5"
+        b"\xde\x00\x16\xa4type\xa7outcome\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5"
         b"BRK.B\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\xff\xa8accepted"
         b"\xc3\xa8entry_ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa7exit_ts\xcf\x17\x97\x9c\xfe6*\x00"
         b"\x02\xabentry_price\xcb@%\x00\x00\x00\x00\x00\x00\xaaexit_price\xcb@#\x00\x00\x00\x00"
         b"\x00\x00\xa8y_return\xcb?\xb8a\x86\x18a\x86\x18\xaar_multiple\xcb?\xf4\xcc\xcc\xcc"
         b"\xcc\xcc\xcd\xaby_pnl_gross\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa9y_pnl_net\xcb?\xef333"
         b"333\xa8y_binary\x01\xabexit_reason\xa6signal\xa7virtual\xc3\xabprobability\xcb?\xe4"
-        b"\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab"
+        b"\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab\xa6canary\xc2"
     ),
     "drift": (
         b"\x8e\xa4type\xa5drift\xa8strategy\xa4rsi2\xa6symbol\xc0\xa5level\xa8detected\xa7chann"
@@ -295,15 +346,15 @@ MSGPACK = {
         b"rsi2-0123456789ab\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa6detail\xa3why"
     ),
     "retrain": (
-        b"\x88\xa4type\xa7retrain\xaarequest_id\xa3r-1\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6rea"
+        b"\x8a\xa4type\xa7retrain\xaarequest_id\xa3r-1\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6rea"
         b"son\xabdrift:slope\xa8since_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xacrequested_by\xaddrift"
-        b"-monitor\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01"
+        b"-monitor\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa6action\xa7retrain\xa5model\xa0"
     ),
     "deployment": (
-        b"\x89\xa4type\xaadeployment\xa8strategy\xa4rsi2\xa6symbol\xc0\xa7version\xb1rsi2-01234"
+        b"\x8c\xa4type\xaadeployment\xa8strategy\xa4rsi2\xa6symbol\xc0\xa7version\xb1rsi2-01234"
         b"56789ab\xa6digest\xa8abababab\xaceffective_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa8previo"
         b"us\xc0\xa7verdict\x82\xa1p\xcb?\x9e\xb8Q\xeb\x85\x1e\xb8\xa6winner\xa8lightgbm\xaareq"
-        b"uest_id\xa3r-1"
+        b"uest_id\xa3r-1\xa5share\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa2by\xa0\xa3why\xa0"
     ),
     "policy": (
         b"\x86\xa4type\xa6policy\xa8strategy\xa4rsi2\xa6action\xa5block\xa2by\xa3ops\xa3why\xa4halt"
@@ -313,6 +364,82 @@ MSGPACK = {
     "progress": (
         b"\x87\xa4type\xa8progress\xa4role\xa6scorer\xa5shard\x00\xa8event_ts\xcf\x17\x97\x9c"
         b"\xfe6*\x00\x00\xa3seq\x11\xa6shards\x04\xa9input_seq\x00"
+    ),
+    "canary's outcome": (
+        b"\xde\x00\x16\xa4type\xa7outcome\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa1"
+        b"A\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\x01\xa8accepted\xc3"
+        b"\xa8entry_ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa7exit_ts\xcf\x17\x97\x9c\xfe6*\x00\x02"
+        b"\xabentry_price\xcb@$\x00\x00\x00\x00\x00\x00\xaaexit_price\xcb@&\x00\x00\x00\x00\x00"
+        b"\x00\xa8y_return\xcb?\xb9\x99\x99\x99\x99\x99\x9a\xaar_multiple\xcb?\xf0\x00\x00\x00"
+        b"\x00\x00\x00\xaby_pnl_gross\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa9y_pnl_net\xcb?\xf0"
+        b"\x00\x00\x00\x00\x00\x00\xa8y_binary\x01\xabexit_reason\xa6target\xa7virtual\xc3\xabp"
+        b"robability\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab\xa6canary"
+        b"\xc3"
+    ),
+    "review": (
+        b"\x8a\xa4type\xa7retrain\xaarequest_id\xa3r-2\xa8strategy\xa4rsi2\xa6symbol\xa1A\xa6re"
+        b"ason\xa6review\xa8since_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xacrequested_by\xa5drift\xa2"
+        b"ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa6action\xa6review\xa5model\xadrsi2-01234567"
+    ),
+    "canary": (
+        b"\x8c\xa4type\xaadeployment\xa8strategy\xa4rsi2\xa6symbol\xc0\xa7version\xb1rsi2-01234"
+        b"56789ab\xa6digest\xa8abababab\xaceffective_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa8previo"
+        b"us\xc0\xa7verdict\x80\xaarequest_id\xc0\xa5share\xcb?\xd0\x00\x00\x00\x00\x00\x00\xa2"
+        b"by\xa3ops\xa3why\xa6try it"
+    ),
+    "audit": (
+        b"\x89\xa4type\xa5audit\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6action\xa3pin\xa7version"
+        b"\xb1rsi2-0123456789ab\xa2by\xa3ops\xa3why\xa7holiday\xa2ts\xcf\x17\x97\x9c\xfe6*\x00"
+        b"\x00\xa6detail\xa8was free"
+    ),
+}
+
+
+# What was written before these types had all their fields.
+OLD = {
+    "outcome": (
+        (
+            b'{"type":"outcome","signal_id":"s-1","strategy":"rsi2","symbol":"BRK.B","interval":"1d'
+            b'","ts":1700000000000000000,"side":-1,"accepted":true,"entry_ts":1700000000000000001,"'
+            b'exit_ts":1700000000000000002,"entry_price":10.5,"exit_price":9.5,"y_return":0.0952380'
+            b'9523809523,"r_multiple":1.3,"y_pnl_gross":1.0,"y_pnl_net":0.975,"y_binary":1,"exit_re'
+            b'ason":"signal","virtual":true,"probability":0.625,"model":"rsi2-0123456789ab"}'
+        ),
+        (
+            b"\xde\x00\x15\xa4type\xa7outcome\xa9signal_id\xa3s-1\xa8strategy\xa4rsi2\xa6symbol\xa5"
+            b"BRK.B\xa8interval\xa21d\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa4side\xff\xa8accepted"
+            b"\xc3\xa8entry_ts\xcf\x17\x97\x9c\xfe6*\x00\x01\xa7exit_ts\xcf\x17\x97\x9c\xfe6*\x00"
+            b"\x02\xabentry_price\xcb@%\x00\x00\x00\x00\x00\x00\xaaexit_price\xcb@#\x00\x00\x00\x00"
+            b"\x00\x00\xa8y_return\xcb?\xb8a\x86\x18a\x86\x18\xaar_multiple\xcb?\xf4\xcc\xcc\xcc"
+            b"\xcc\xcc\xcd\xaby_pnl_gross\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa9y_pnl_net\xcb?\xef333"
+            b"333\xa8y_binary\x01\xabexit_reason\xa6signal\xa7virtual\xc3\xabprobability\xcb?\xe4"
+            b"\x00\x00\x00\x00\x00\x00\xa5model\xb1rsi2-0123456789ab"
+        ),
+    ),
+    "retrain": (
+        (
+            b'{"type":"retrain","request_id":"r-1","strategy":"rsi2","symbol":null,"reason":"drift:'
+            b'slope","since_ts":1700000000000000000,"requested_by":"drift-monitor","ts":17000000000'
+            b"00000001}"
+        ),
+        (
+            b"\x88\xa4type\xa7retrain\xaarequest_id\xa3r-1\xa8strategy\xa4rsi2\xa6symbol\xc0\xa6rea"
+            b"son\xabdrift:slope\xa8since_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xacrequested_by\xaddrift"
+            b"-monitor\xa2ts\xcf\x17\x97\x9c\xfe6*\x00\x01"
+        ),
+    ),
+    "deployment": (
+        (
+            b'{"type":"deployment","strategy":"rsi2","symbol":null,"version":"rsi2-0123456789ab","d'
+            b'igest":"abababab","effective_ts":1700000000000000000,"previous":null,"verdict":{"p":0'
+            b'.03,"winner":"lightgbm"},"request_id":"r-1"}'
+        ),
+        (
+            b"\x89\xa4type\xaadeployment\xa8strategy\xa4rsi2\xa6symbol\xc0\xa7version\xb1rsi2-01234"
+            b"56789ab\xa6digest\xa8abababab\xaceffective_ts\xcf\x17\x97\x9c\xfe6*\x00\x00\xa8previo"
+            b"us\xc0\xa7verdict\x82\xa1p\xcb?\x9e\xb8Q\xeb\x85\x1e\xb8\xa6winner\xa8lightgbm\xaareq"
+            b"uest_id\xa3r-1"
+        ),
     ),
 }
 
@@ -341,3 +468,9 @@ def test_old_bytes_are_read_as_ever(name: str):
 def test_progress_from_before_there_were_shards_is_that_of_one():
     old = b'{"type":"progress","role":"scorer","shard":0,"event_ts":5,"seq":17}'
     assert decode(old) == Progress("scorer", 0, 5, 17, shards=1)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_bytes_from_before_a_field_was_added_mean_its_default(name: str):
+    for payload in OLD[name]:
+        assert decode(payload) == EVENTS[name]

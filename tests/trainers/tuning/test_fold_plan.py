@@ -15,6 +15,7 @@ from trainers.settings import TrainSettings
 from trainers.splits import Split
 from trainers.tuning.fold_plan import FoldPlan, choose_columns, out_of_fold, plan_folds
 from trainers.validation.combinatorial_purged import CombinatorialPurged
+from trainers.validation.purged_k_fold import PurgedKFold
 from trainers.validation.walk_forward import WalkForward
 
 FOLDS = 5
@@ -30,7 +31,8 @@ def planned(samples: Dataset, *, clusters: int | None = 30) -> FoldPlan:
 
 def test_without_clusters_the_margins_are_those_of_the_challenger() -> None:
     samples = layer_a_dataset(400, seed=3)
-    plan = planned(samples, clusters=None)
+    folds = list(PurgedKFold(FOLDS, start_ts=samples.ts, end_ts=samples.exit_ts).split())
+    plan = plan_folds(samples, weights_of(samples), folds, clusters=None)
     ours = out_of_fold(plan, "logistic", seed=7, threads=1)
     theirs = out_of_fold_margins(samples, plan.weights, "logistic", TrainSettings(seed=7))
     np.testing.assert_array_equal(ours, theirs)
