@@ -13,7 +13,7 @@ import hashlib
 from typing import Any
 
 from engine.answer import Answer
-from engine.detector import load_detector
+from engine.detector import parse_detector
 from engine.matured_outcomes import MaturedOutcomes
 from engine.model_watch import Finding, ModelWatch
 from engine.settings import DriftSettings
@@ -37,7 +37,7 @@ class DriftMonitor:
 
     def __init__(self, settings: DriftSettings) -> None:
         for name in settings.detectors:
-            load_detector(name)
+            parse_detector(name)
         self._settings = settings
         self._matured = MaturedOutcomes(int(settings.maturity_days * DAY_NS))
         self._labellers = Watermark()
@@ -100,7 +100,7 @@ class DriftMonitor:
         self._watches[key] = ModelWatch(self._settings, from_ts=outcome.ts)
         if not watch.detected_by:
             return []
-        module = load_detector(watch.detected_by)
+        module = parse_detector(watch.detected_by).module
         finding = Finding(
             "recovered", watch.detected_by, module.CHANNEL, 0.0, 0.0, 0.0, outcome.ts, False
         )

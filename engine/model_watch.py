@@ -7,9 +7,10 @@ channel, and again at a later alarm once `cooldown_outcomes` have been judged si
 """
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.detector import Detector, Reference, load_detector
+from engine.detector import Detector, Named, Reference, parse_detector
+from engine.outcome_stream import OutcomeStream, make_stream
 from engine.settings import DriftSettings
 from streams.events import Outcome
 
@@ -43,7 +44,8 @@ class ModelWatch:
         self._settings = settings
         self._reference: list[float] = []
         self._detectors: dict[str, Detector] = {}
-        self._modules: dict[str, Any] = {name: load_detector(name) for name in settings.detectors}
+        self._streams: dict[str, OutcomeStream] = {}
+        self._named = {text: parse_detector(text) for text in settings.detectors}
         self._warned: set[str] = set()
         self._detected: set[str] = set()
         self._changepoint_ts = 0
@@ -61,26 +63,30 @@ class ModelWatch:
             return []
         findings = []
         for name, detector in self._detectors.items():
-            detector.update(probability, outcome.y_binary)
+            detector.update(self._streams[name](probability, outcome.y_binary))
             findings += self._heard(name, detector)
         return findings
 
     def _begin(self) -> None:
         reference = Reference(self._reference)
-        budget = self._settings.budget
-        self._detectors = {
-            name: module.make(budget, reference) for name, module in self._modules.items()
-        }
+        for text, named in self._named.items():
+            self._streams[text] = make_stream(named.stream, reference)
+            threshold = self._threshold(text, named)
+            self._detectors[text] = named.module.make(threshold, reference, named.stream)
         self._reference = []
 
+    def _threshold(self, text: str, named: Named) -> float:
+        given = self._settings.thresholds.get(text, named.default_threshold)
+        return self._settings.budget if given is None else given
+
     def _heard(self, name: str, detector: Detector) -> list[Finding]:
-        channel = self._modules[name].CHANNEL
+        channel = self._named[name].module.CHANNEL
         level = self._level(name, detector)
-        is_request = detector.is_detected and channel == RANKING and self._may_request()
+        is_request = detector.drift_detected and channel == RANKING and self._may_request()
         if not level and not is_request:
             return []
         changepoint_ts = self._time_back(detector.outcomes_since_change)
-        if channel == RANKING and detector.is_detected:
+        if channel == RANKING and detector.drift_detected:
             # A re-alarm is still the first change: what was learned before it is stale.
             self._changepoint_ts = changepoint_ts = self._changepoint_ts or changepoint_ts
         if is_request:
@@ -92,7 +98,7 @@ class ModelWatch:
                 channel,
                 detector.statistic,
                 detector.threshold,
-                detector.false_alarm_budget,
+                detector.threshold if self._named[name].module.HAS_BUDGET else 0.0,
                 changepoint_ts,
                 is_request,
             )
@@ -102,11 +108,11 @@ class ModelWatch:
         """Return the level to announce now, or nothing where it has been announced."""
         if name in self._detected:
             return ""
-        if detector.is_detected:
+        if detector.drift_detected:
             self._detected.add(name)
             self.detected_by = self.detected_by or name
             return "detected"
-        if not detector.is_warning:
+        if not detector.warning_detected:
             self._warned.discard(name)
         elif name not in self._warned:
             self._warned.add(name)

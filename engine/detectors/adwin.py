@@ -1,16 +1,20 @@
 """ADWIN on the error rate: is the mean of the recent part of the window higher than before?
 
-Value: 1 where the likelier side was wrong. river's ADWIN is two-sided; here only a rise alarms,
-an improvement is left to shrink its window. It looks every 32 outcomes. Source: Bifet, Gavaldà
-(2007), "Learning from Time-Changing Data with Adaptive Windowing"; river.drift.ADWIN.
+river's ADWIN is two-sided; here only a rise alarms, an improvement is left to shrink its window. It
+looks every 32 outcomes. The threshold is −log₁₀ δ. Source: Bifet, Gavaldà (2007), "Learning from
+Time-Changing Data with Adaptive Windowing"; river.drift.ADWIN.
 """
 
 from typing import Any
 
-from engine.detector import Reference, StreamDetector, error
+from engine.detector import Reference
+from engine.river_detector import RiverDetector
 
 CHANNEL = "ranking"
-DELTA = 0.002
+STREAMS = ("error", "brier")
+CLUSTERED = False
+HAS_BUDGET = False
+DEFAULT_THRESHOLDS = {"error": 2.7, "brier": 2.7}
 TOLERANCE = 0.01
 
 
@@ -29,9 +33,11 @@ class OneSided:
         self.drift_detected = bool(self._adwin.drift_detected) and has_risen
 
 
-def make(budget: float, reference: Reference) -> StreamDetector:
-    """Return a detector; `budget` is the e-detectors' and has no effect here."""
+def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
+    """Return a detector of `stream`."""
     from river.drift import ADWIN
 
-    river_detector = OneSided(ADWIN(delta=DELTA))  # type: ignore[no-untyped-call]
-    return StreamDetector(river_detector, error, tolerance=TOLERANCE)
+    return RiverDetector(
+        lambda: OneSided(ADWIN(delta=10.0**-threshold)),  # type: ignore[no-untyped-call]
+        tolerance=TOLERANCE,
+    )

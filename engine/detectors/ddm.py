@@ -1,19 +1,22 @@
-"""DDM on the error rate: has it risen three standard deviations above its minimum?
+"""DDM on the error rate: has it risen `threshold` standard deviations above its minimum?
 
-Value: 1 where the likelier side was wrong. One-sided. Slow where the error is near a half, as it
-is for meta-labels. Source: Gama et al. (2004), "Learning with Drift Detection"; river's DDM.
+One-sided. Slow where the error is near a half, as it is for meta-labels. Source: Gama et al.
+(2004), "Learning with Drift Detection"; river's DDM.
 """
 
-from engine.detector import Reference, StreamDetector, error
+from engine.detector import Reference
+from engine.river_detector import RiverDetector
 
 CHANNEL = "ranking"
-DRIFT_SIGMAS = 3.0
+STREAMS = ("error",)
+CLUSTERED = False
+HAS_BUDGET = False
+DEFAULT_THRESHOLDS = {"error": 3.0}
 TOLERANCE = 0.01
 
 
-def make(budget: float, reference: Reference) -> StreamDetector:
-    """Return a detector; `budget` is the e-detectors' and has no effect here."""
+def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
+    """Return a detector of `stream`."""
     from river.drift.binary import DDM
 
-    river_detector = DDM(drift_threshold=DRIFT_SIGMAS)
-    return StreamDetector(river_detector, error, tolerance=TOLERANCE)
+    return RiverDetector(lambda: DDM(drift_threshold=threshold), tolerance=TOLERANCE)

@@ -1,22 +1,28 @@
 """HDDM_A on the error rate: a one-sided Hoeffding test of the running mean.
 
-Value: 1 where the likelier side was wrong. Source: Frías-Blanco et al. (2015), "Online and
+The threshold is −log₁₀ of the test's confidence. Source: Frías-Blanco et al. (2015), "Online and
 Non-Parametric Drift Detection Methods Based on Hoeffding's Bounds"; river's HDDMA (its name since
 river 0.22).
 """
 
-from engine.detector import Reference, StreamDetector, error
+from engine.detector import Reference
+from engine.river_detector import RiverDetector
 
 CHANNEL = "ranking"
-CONFIDENCE = 0.001
+STREAMS = ("error",)
+CLUSTERED = False
+HAS_BUDGET = False
+DEFAULT_THRESHOLDS = {"error": 3.0}
 TOLERANCE = 0.01
 
 
-def make(budget: float, reference: Reference) -> StreamDetector:
-    """Return a detector; `budget` is the e-detectors' and has no effect here."""
+def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
+    """Return a detector of `stream`."""
     from river.drift.binary import HDDMA
 
-    river_detector = HDDMA(  # type: ignore[no-untyped-call]
-        drift_confidence=CONFIDENCE, two_sided_test=False
+    return RiverDetector(
+        lambda: HDDMA(  # type: ignore[no-untyped-call]
+            drift_confidence=10.0**-threshold, two_sided_test=False
+        ),
+        tolerance=TOLERANCE,
     )
-    return StreamDetector(river_detector, error, tolerance=TOLERANCE)

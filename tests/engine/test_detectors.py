@@ -8,8 +8,10 @@ from statistics import median
 import numpy as np
 import pytest
 
-from engine.detector import Detector, Reference, RisingMean, detector_names, load_detector
+from engine.detector import Detector, Reference, detector_names, parse_detector
 from engine.detectors import slope
+from engine.outcome_stream import make_stream
+from engine.rising_mean import RisingMean
 from streams import layer_a
 from streams.errors import ConfigError
 
@@ -32,37 +34,50 @@ def outcomes(seed: int, count: int, sharpness: float, truth: float, shift: float
 
 def gone_bad(name: str) -> Stream:
     """Outcomes of the kind that a detector's channel is there to find."""
-    if load_detector(name).CHANNEL == "calibration":
+    if parse_detector(name).module.CHANNEL == "calibration":
         return outcomes(3, 1500, 1.5, 1.0, shift=-1.0)
     return outcomes(3, 1500, 1.5, -1.0)
 
 
-def made(name: str, stream: Stream) -> Detector:
-    reference = Reference([probability for probability, _ in stream[:REFERENCE]])
-    return load_detector(name).make(BUDGET, reference)
+class Fed:
+    """A detector fed by its usual stream, as a watch feeds it."""
+
+    def __init__(self, name: str, reference: Reference) -> None:
+        named = parse_detector(name)
+        threshold = named.default_threshold or BUDGET
+        self.detector: Detector = named.module.make(threshold, reference, named.stream)
+        self._stream = make_stream(named.stream, reference)
+
+    def update(self, probability: float, outcome: int) -> None:
+        self.detector.update(self._stream(probability, outcome))
 
 
-def alarms(detector: Detector, stream: Stream) -> list[int]:
+def made(name: str, stream: Stream) -> Fed:
+    return Fed(name, Reference([probability for probability, _ in stream[:REFERENCE]]))
+
+
+def alarms(fed: Fed, stream: Stream) -> list[int]:
     found = []
     for i, (probability, outcome) in enumerate(stream):
-        detector.update(probability, outcome)
-        assert detector.is_detected == (detector.statistic >= detector.threshold)
-        if detector.is_detected:
+        fed.update(probability, outcome)
+        detector = fed.detector
+        assert detector.drift_detected == (detector.statistic >= detector.threshold)
+        if detector.drift_detected:
             found.append(i)
     return found
 
 
 @every_detector
 def test_the_module_keeps_the_contract(name: str) -> None:
-    module = load_detector(name)
+    module = parse_detector(name).module
     assert module.__doc__
     assert module.CHANNEL in CHANNELS
-    detector = made(name, outcomes(1, REFERENCE, 1.0, 1.0))
-    assert not detector.is_detected
-    assert not detector.is_warning
+    detector = made(name, outcomes(1, REFERENCE, 1.0, 1.0)).detector
+    assert not detector.drift_detected
+    assert not detector.warning_detected
     assert detector.outcomes_since_change == 0
     assert detector.threshold > 0.0
-    assert detector.false_alarm_budget in (0.0, BUDGET)
+    assert (parse_detector(name).default_threshold is None) == module.HAS_BUDGET
 
 
 @every_detector
@@ -74,8 +89,8 @@ def test_a_model_that_goes_bad_is_found_and_dated(name: str) -> None:
     detector = made(name, good)
     for probability, outcome in good + bad[:found_after]:
         detector.update(probability, outcome)
-    assert detector.is_detected
-    assert abs(detector.outcomes_since_change - found_after) <= 60
+    assert detector.detector.drift_detected
+    assert abs(detector.detector.outcomes_since_change - found_after) <= 60
 
 
 @every_detector
@@ -117,7 +132,8 @@ def test_the_same_outcomes_give_the_same_words(name: str) -> None:
             detector.update(probability, outcome)
             # A second one beside it must not share state.
             other.update(1.0 - probability, outcome)
-            said.append((detector.statistic, detector.is_warning, detector.outcomes_since_change))
+            one = detector.detector
+            said.append((one.statistic, one.warning_detected, one.outcomes_since_change))
         return said
 
     assert words() == words()
@@ -128,7 +144,7 @@ def test_certain_predictions_do_no_harm(name: str) -> None:
     detector = made(name, outcomes(1, REFERENCE, 1.0, 1.0))
     for probability, outcome in ((0.0, 1), (1.0, 0), (1.0, 1), (0.0, 0)) * 50:
         detector.update(probability, outcome)
-        assert np.isfinite(detector.statistic)
+        assert np.isfinite(detector.detector.statistic)
 
 
 @every_detector
@@ -142,28 +158,28 @@ def test_an_update_is_far_below_a_millisecond(name: str) -> None:
 
 def test_an_unknown_detector_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="'page_hinkly' is not known: did you mean page_hinkley"):
-        load_detector("page_hinkly")
+        parse_detector("page_hinkly")
 
 
 def test_the_slope_detector_runs_without_river() -> None:
     script = (
         "import sys; from engine.detector import *; names = detector_names();"
-        "modules = [load_detector(n) for n in names];"
-        "load_detector('slope').make(100.0, Reference([.4, .6])).update(.5, 1);"
+        "modules = [parse_detector(n) for n in names];"
+        "load_detector('slope').make(100.0, Reference([.4, .6]), 'residual').update(.5);"
         "sys.exit('river' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_the_slope_statistic_is_the_mean_of_its_e_detectors() -> None:
-    detector = slope.make(BUDGET, Reference([0.5]))
+    detector = slope.make(BUDGET, Reference([0.5]), "residual")
     # l̄ = 0 and l = log 3: q = σ(κ log 3) is .634, .5, .366 and .25 for κ = .5, 0, −.5, −1.
-    detector.update(0.75, 0)
+    detector.update(-0.75)
     expected = np.mean([(1 - q) / 0.25 for q in (0.6339746, 0.5, 0.3660254, 0.25)])
     assert detector.statistic == pytest.approx(expected, rel=1e-6)
     first = [(1 - q) / 0.25 for q in (0.6339746, 0.5, 0.3660254, 0.25)]
     second = [q / 0.75 for q in (0.6339746, 0.5, 0.3660254, 0.25)]
-    detector.update(0.75, 1)
+    detector.update(0.25)
     chained = [(one + 1.0) * two for one, two in zip(first, second, strict=True)]
     assert detector.statistic == pytest.approx(np.mean(chained), rel=1e-6)
 

@@ -1,0 +1,26 @@
+"""Where a stream's mean began to rise."""
+
+
+class RisingMean:
+    """The age of the last low of a stream's cumulative excess.
+
+    Excess is over the running mean plus `tolerance`. After a rise that began k values ago,
+    `age` is about k.
+    """
+
+    def __init__(self, tolerance: float) -> None:
+        self._tolerance = tolerance
+        self._count = 0
+        self._mean = 0.0
+        self._excess = 0.0
+        self.age = 0
+
+    def update(self, value: float) -> None:
+        """Take the next value."""
+        self._count += 1
+        self._mean += (value - self._mean) / self._count
+        self._excess += value - self._mean - self._tolerance
+        if self._excess <= 0.0:
+            self._excess, self.age = 0.0, 0
+        else:
+            self.age += 1
