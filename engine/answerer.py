@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 
 from engine.answer import Answer
 from engine.bar_book import NO_BAR, TOO_LATE
-from engine.deployments import Deployments, InForce
+from engine.deployments import Deployments
 from engine.desk import Desk
+from engine.in_force import InForce
 from engine.policies import Policies
 from models.adapter import WARMING
-from models.mode import decide
+from models.mode import CANARY, NO_MODEL, decide
 from models.onnx_session import Model
+from models.settings import MlSettings
 from streams.events import Deployment, Signal
 
+EXPIRED = "expired"
 REASON_OF = {NO_BAR: "no_bar", TOO_LATE: "too_late"}
 
 
@@ -53,27 +56,25 @@ class Answerer:
         """Answer from the features at a place, or with the reason why there are none."""
         self._last = (desk, signal, place)
         ml = desk.settings.ml
-        in_force = self.deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
+        speaker = self.deployments.for_signal(signal.strategy, signal.symbol, signal.ts)
         probability, vector = None, None
         reasons: tuple[str, ...] = ()
         if place < 0:
             reasons = (REASON_OF[place],)
         else:
             vector = desk.vector(signal, self._market.row(place))
-            model = in_force.model if in_force is not None else None
-            if not ml.enabled:
-                pass
-            elif in_force is None or model is None:
-                reasons = ("no_model",)
-            elif in_force.is_expired(signal.ts, ml.max_age_days):
-                reasons = ("expired",)
-            elif not self._market.has_bars(place, in_force.bars_needed):
-                reasons = (WARMING,)
-            else:
-                probability, reasons = model.speak(vector)
+            if ml.enabled:
+                canary = self.deployments.canary_for(signal, speaker)
+                if canary is not None:
+                    probability, _ = self._ask(canary, ml, signal, place, vector)
+                # A canary that cannot speak leaves the signal to the model in force.
+                if canary is not None and probability is not None:
+                    speaker, reasons = canary, (CANARY,)
+                else:
+                    probability, reasons = self._ask(speaker, ml, signal, place, vector)
         policy = self.policies.in_force(signal.strategy, signal.ts)
         decision = decide(ml, signal.score, probability, reasons, policy)
-        version = in_force.version if in_force is not None else None
+        version = speaker.version if speaker is not None else None
         return desk.answer(signal, decision, version, vector, row)
 
     def rehearse(self) -> Answer | None:
@@ -94,6 +95,23 @@ class Answerer:
             saved["deployments"],
             lambda one: self._in_force(one, models[one.digest] if one.digest else None),
         )
+
+    def _ask(
+        self,
+        one: InForce | None,
+        ml: MlSettings,
+        signal: Signal,
+        place: int,
+        vector: NDArray[np.float32],
+    ) -> tuple[float | None, tuple[str, ...]]:
+        """Return a model's probability, or None and the reasons why it does not speak."""
+        if one is None or one.model is None:
+            return None, (NO_MODEL,)
+        if one.is_expired(signal.ts, ml.max_age_days):
+            return None, (EXPIRED,)
+        if not self._market.has_bars(place, one.bars_needed):
+            return None, (WARMING,)
+        return one.model.speak(vector)
 
     def _in_force(self, deployment: Deployment, model: Model | None) -> InForce:
         bars_needed = 0

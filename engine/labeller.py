@@ -321,6 +321,7 @@ class Labeller:
                     True,
                     signal.probability,
                     signal.model,
+                    signal.canary,
                 )
                 subject = _subject(signal.strategy, signal.symbol)
                 answers.append(Answer(subject, outcome, "", f"{signal.signal_id}:virtual"))

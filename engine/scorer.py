@@ -19,6 +19,7 @@ from typing import Any
 from engine.answer import Answer
 from engine.answerer import Answerer
 from engine.bar_book import AS_OF_BARS_MAX, NO_BAR, WAITS
+from engine.canaries import is_canary
 from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.deployments import SCOPES_MAX, deployed_in
 from engine.desk import DESKS_MAX, Desk
@@ -49,6 +50,8 @@ from streams.events import (
 from streams.session import Session
 from streams.validation import check_policy
 from streams.watermark import Watermark
+
+_SHARE_ALLOWED = "a share is in [0, 1], and below 1 that of a model"
 
 
 class Scorer:
@@ -127,8 +130,8 @@ class Scorer:
     def deploy(self, deployment: Deployment, model: Model | ModelRefused | None) -> list[Answer]:
         """Bring a model into force, or say why it was refused and keep the old one.
 
-        `model` None with an empty digest is the null model: from then on nobody speaks. A
-        strategy that is pinned to its `model_path` keeps it.
+        `model` None with an empty digest is the null model: from then on nobody speaks. A share
+        below 1 makes a canary, 0 ends it. A strategy that is pinned to its `model_path` keeps it.
         """
         settings = self._strategies.get(deployment.strategy)
         subject = subjects.deployed(deployment.strategy)
@@ -137,6 +140,9 @@ class Scorer:
             return self._letter(subject, deployment, detail)
         if isinstance(model, ModelRefused):
             return self._letter(subject, deployment, f"model_refused: {model}")
+        if not 0.0 <= deployment.share <= 1.0 or (is_canary(deployment) and model is None):
+            detail = f"share: {deployment.share} of {deployment.version!r}; {_SHARE_ALLOWED}"
+            return self._letter(subject, deployment, detail)
         if not self._answerer.deployments.has_room(deployment):
             detail = (
                 f"scope_limit: more than {SCOPES_MAX} scopes, this one is {deployment.symbol!r}"

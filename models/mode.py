@@ -17,8 +17,9 @@ is, the first that applies:
 3. no probability: the configured `fallback`, with the reasons why nobody spoke;
 4. the configured mode.
 
-Reasons stand in that order: `policy:<action>`, `disabled` or why there is no probability, then
-`below_threshold` where the filter rejects.
+Reasons stand in that order: `policy:<action>`, `disabled` or why there is no probability, or
+`canary` where a model spoke beside the one in force, then `below_threshold` where the filter
+rejects.
 """
 
 from typing import Literal, NamedTuple
@@ -30,6 +31,7 @@ Acting = Literal["score_enhancement", "filter", "replace", "observe", "pass_thro
 
 DISABLED = "disabled"
 NO_MODEL = "no_model"
+CANARY = "canary"
 BELOW_THRESHOLD = "below_threshold"
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 
 from engine.labels.label_rule import LabelRule
+from models.mode import CANARY
 from streams.events import Scored
 
 
 class LabelledSignal(msgspec.Struct, gc=False):
     """A signal, its answer and the rule it is labelled by; a stop may be learned from its bar.
 
-    `inputs` and `features_digest` are what it was served, until that has been compared.
+    `inputs` and `features_digest` are what it was served, until that has been compared; `canary`:
+    by a model that spoke beside the one in force.
     """
 
     rule: LabelRule
@@ -30,6 +32,7 @@ class LabelledSignal(msgspec.Struct, gc=False):
     model: str | None
     inputs: bytes = b""
     features_digest: str = ""
+    canary: bool = False
 
     def save(self) -> tuple[Any, ...]:
         """Return all but the rule as plain values, for `loaded`."""
@@ -54,6 +57,7 @@ def signal_of(scored: Scored, rule: LabelRule, inputs: bytes) -> LabelledSignal:
         None if model is None else intern(model),
         inputs,
         intern(scored.features_digest),
+        CANARY in scored.reasons,
     )
 
 

@@ -166,4 +166,5 @@ def _outcome(signal: LabelledSignal, parts: list[Trade], stop: float) -> Outcome
         virtual=False,
         probability=signal.probability,
         model=signal.model,
+        canary=signal.canary,
     )

@@ -109,7 +109,7 @@ class ScorerRole(Shell):
             if not message.subject.startswith(DEPLOYED):
                 continue
             event = event_of(message)
-            if isinstance(event, Deployment) and event.digest:
+            if isinstance(event, Deployment) and _needs_model(event):
                 key = _key(event)
                 is_known = key in self._models or key in self._foreseen
                 if not is_known and len(self._foreseen) < FORESEEN_MAX:
@@ -122,7 +122,7 @@ class ScorerRole(Shell):
             if answers:
                 self._rehearsal.note()
             return answers
-        model = await self._fetch(event) if event.digest else None
+        model = await self._fetch(event) if _needs_model(event) else None
         return self._scorer.deploy(event, model)
 
     def refuse(self, message: Message, error: WireError) -> list[Answer]:
@@ -219,6 +219,11 @@ class ScorerRole(Shell):
                 f"{model.version}"
             )
         return model
+
+
+def _needs_model(deployment: Deployment) -> bool:
+    # The end of a canary counts although its model cannot be had any more.
+    return bool(deployment.digest) and deployment.share != 0.0
 
 
 def _key(deployment: Deployment) -> Key:
