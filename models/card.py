@@ -35,7 +35,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     `golden_outputs` float64 (rows,), little-endian: the probabilities that the ONNX graph gave when
     it was exported. `native_max_difference` is the greatest distance between the learner's own
     probability and the graph's. `holdout_opened_ts`, UTC nanoseconds of the clock: when the sealed
-    days that judged it were first opened for it; 0 where none were sealed.
+    days that judged it were first opened for it; 0 where none were sealed. `parent`: the digest of
+    the model that it was recalibrated from, "" where it was trained anew; `data_digest` and
+    `labels_to_ts` are then of the outcomes that it was recalibrated on, the training of the trees
+    is the parent's.
     """
 
     strategy: Name
@@ -59,6 +62,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     format: int = 1
     labels_to_ts: int = 0
     holdout_opened_ts: int = 0
+    parent: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
 
     def golden_rows(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return the golden inputs, float32 (rows, features), and outputs, float64 (rows,).

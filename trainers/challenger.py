@@ -13,7 +13,7 @@ from trainers.columns import complete_rows, usable_columns
 from trainers.dataset import DAY_NS, Dataset
 from trainers.learner import Fitted, load_learner
 from trainers.onnx_export import native
-from trainers.sample_weights import weights_of
+from trainers.sample_weights import WeightSettings, weights_of
 from trainers.settings import TrainSettings
 from trainers.splits import Split
 from trainers.validation.instant_blocks import instant_blocks
@@ -65,14 +65,21 @@ class Challenger:
         return result
 
 
-def fit_challenger(training: Dataset, learner: str, settings: TrainSettings) -> Challenger | None:
+def fit_challenger(
+    training: Dataset,
+    learner: str,
+    settings: TrainSettings,
+    *,
+    half_life_days: float | None = None,
+) -> Challenger | None:
     """Fit `learner` to all of `training`, calibrated on out-of-fold predictions within it.
 
-    Returns None where that cannot be done: too few samples, one class only, no usable column.
+    `half_life_days` of event time halve a sample's weight; None: age does not count. Returns None
+    where that cannot be done: too few samples, one class only, no usable column.
     """
     if len(training) < settings.min_samples:
         return None
-    weights = weights_of(training)
+    weights = weights_of(training, WeightSettings(half_life_days=half_life_days))
     margins = out_of_fold_margins(training, weights, learner, settings)
     predicted = np.isfinite(margins)
     if predicted.sum() < CALIBRATION_ROWS_MIN:

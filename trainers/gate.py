@@ -11,6 +11,10 @@ probabilities, because the market's base rate has moved, has no skill either.
   confidence 1 - alpha, is enough; the null must still be beaten.
 - Against a constant at the challenger's own mean probability: one-sided p < alpha on paired
   log-loss.
+- A later challenger of the same champion has a smaller alpha (`trainers.alpha_spending`) in the
+  test that decides: against the champion, or against the null and its own level where no champion
+  has to be beaten.
+- A model that was only recalibrated ranks as it did: its ranking is not on trial again.
 - With too few outcomes nothing is decided: the champion stays.
 """
 
@@ -20,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from trainers.alpha_spending import alpha_of
 from trainers.metrics import Estimate, auc, auc_difference, clustered_mean, log_losses
 from trainers.settings import GateSettings
 
@@ -117,13 +122,14 @@ def judge(
     settings: GateSettings,
     *,
     is_after_drift: bool = False,
+    challengers_before: int = 0,
 ) -> Verdict:
     """Return whether the challenger is promoted, why, and the figures; probabilities float64[n].
 
     `champion` None: no model is in force. `is_after_drift`: the champion is known to have lost
-    its skill.
+    its skill. `challengers_before` counts those that were judged beside the same champion.
     """
-    figures = _window_figures(window, challenger)
+    figures = _window_figures(window, challenger, settings, challengers_before)
     if is_too_small(window.y, settings):
         return Verdict(False, TOO_FEW_OUTCOMES, figures)
     against_null = compare(window, challenger, null, other_filters=False)
@@ -133,20 +139,77 @@ def judge(
     if champion is not None:
         against_champion = compare(window, challenger, champion, other_filters=True)
         figures |= {"champion_auc": auc(window.y, champion)} | against_champion.figures("champion")
-    has_skill = skill.value > GAIN_MIN_NATS and skill.p_value_above_zero() < settings.alpha
-    if not (has_skill and against_null.is_better(settings.alpha)):
+    if settings.rule == "auc_improvement":
+        return _plain(against_champion, figures, settings)
+    spent = figures["alpha"]
+
+    def has_skill(alpha: float) -> bool:
+        is_above_level = skill.value > GAIN_MIN_NATS and skill.p_value_above_zero() < alpha
+        return is_above_level and against_null.is_better(alpha)
+
+    if against_champion is None:
+        is_promoted = has_skill(spent)
+        return Verdict(is_promoted, PROMOTED if is_promoted else NOT_BETTER_THAN_NULL, figures)
+    if not has_skill(settings.alpha):
         return Verdict(False, NOT_BETTER_THAN_NULL, figures)
-    if against_champion is None or against_champion.is_better(settings.alpha):
+    if against_champion.is_better(spent):
         return Verdict(True, PROMOTED, figures)
-    if is_after_drift and against_champion.is_not_inferior(settings.alpha, settings.margin_nats):
-        return Verdict(True, PROMOTED_AFTER_DRIFT, figures)
-    return Verdict(False, NOT_BETTER_THAN_CHAMPION, figures)
+    if not (
+        is_after_drift and against_champion.is_not_inferior(settings.alpha, settings.margin_nats)
+    ):
+        return Verdict(False, NOT_BETTER_THAN_CHAMPION, figures)
+    is_promoted = has_skill(spent)
+    reason = PROMOTED_AFTER_DRIFT if is_promoted else NOT_BETTER_THAN_NULL
+    return Verdict(is_promoted, reason, figures)
+
+
+def judge_recalibrated(
+    window: Window,
+    recalibrated: Floats,
+    null: Floats,
+    champion: Floats,
+    settings: GateSettings,
+    *,
+    challengers_before: int = 0,
+) -> Verdict:
+    """Return whether the champion's own ranking under new probabilities is promoted.
+
+    It must have a better log-loss than the champion at the level that is left, a utility not
+    worse by one standard error, and lose nothing to the null model. That its ranking has skill was
+    shown when the champion was promoted, and is watched by the ranking detectors.
+    """
+    figures = _window_figures(window, recalibrated, settings, challengers_before)
+    if is_too_small(window.y, settings):
+        return Verdict(False, TOO_FEW_OUTCOMES, figures)
+    against_null = compare(window, recalibrated, null, other_filters=False)
+    against = compare(window, recalibrated, champion, other_filters=True)
+    figures |= {"champion_auc": auc(window.y, champion)}
+    figures |= against_null.figures("null") | against.figures("champion")
+    if against_null.log_loss.value <= 0.0:
+        return Verdict(False, NOT_BETTER_THAN_NULL, figures)
+    is_promoted = (
+        against.log_loss.p_value_above_zero() < figures["alpha"]
+        and against.utility.value >= -against.utility.error
+    )
+    return Verdict(is_promoted, PROMOTED if is_promoted else NOT_BETTER_THAN_CHAMPION, figures)
 
 
 def is_too_small(y: NDArray[np.int8], settings: GateSettings) -> bool:
     """Whether a window of outcomes `y` is too small to decide anything."""
     ones = int(y.sum())
     return y.size < settings.outcomes_min or min(ones, y.size - ones) < settings.class_min
+
+
+def _plain(
+    against_champion: Comparison | None, figures: dict[str, float], settings: GateSettings
+) -> Verdict:
+    """The plain rule: a better AUC by `auc_gain_min`, than the champion's or than that of none."""
+    if against_champion is None:
+        gain, otherwise = figures["gate_auc"] - 0.5, NOT_BETTER_THAN_NULL
+    else:
+        gain, otherwise = against_champion.auc.value, NOT_BETTER_THAN_CHAMPION
+    is_promoted = gain > settings.auc_gain_min
+    return Verdict(is_promoted, PROMOTED if is_promoted else otherwise, figures)
 
 
 def _gain_over_own_level(window: Window, challenger: Floats) -> Estimate:
@@ -162,8 +225,12 @@ def _utility(window: Window, probability: Floats) -> Floats:
     return np.where(probability >= window.threshold, window.r_multiple, 0.0)
 
 
-def _window_figures(window: Window, challenger: Floats) -> dict[str, float]:
+def _window_figures(
+    window: Window, challenger: Floats, settings: GateSettings, challengers_before: int
+) -> dict[str, float]:
     return {
+        "alpha": alpha_of(settings, challengers_before),
+        "challengers_before": float(challengers_before),
         "gate_outcomes": float(window.y.size),
         "gate_days": float(np.unique(window.days).size),
         "gate_base_rate": float(window.y.mean()) if window.y.size else 0.0,

@@ -1,8 +1,9 @@
 """From samples to a candidate: fit, choose, judge, export, prove, and write the card.
 
 1. the newest samples are set aside as the gate window, and what touches it is purged;
-2. every learner is fitted on all that is left, and on what is left since the changepoint;
-3. one of them is chosen by its walk-forward log-loss, on training samples only;
+2. every learner is fitted on all that is left, on all with weights that decay, and on what is left
+   since the changepoint;
+3. one of them is chosen by its log-loss out of fold, on training samples only;
 4. that one, frozen, is judged on the window beside the null model and the champion.
 
 The model that is deployed is the one that was judged. The same samples and settings give the
@@ -10,48 +11,28 @@ same bytes.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.card import digest_of_card, version_of
 from streams.events import Retrain
 from trainers.challenger import Challenger, fit_challenger
-from trainers.dataset import Dataset
+from trainers.dataset import DAY_NS, Dataset
+from trainers.frozen_model import FrozenModel, or_null
 from trainers.gate import Verdict, Window, judge
 from trainers.learner import NULL
 from trainers.metrics import auc, log_losses
 from trainers.model_writing import write_model
+from trainers.sample_weights import weights_of
 from trainers.settings import TrainSettings
 from trainers.window import Division, divide
 
 RECENT_SAMPLES_MIN = 100
 COMMON_ROWS_MIN = 50
-DRIFT_REASON = "drift"
+DRIFT_REASONS = ("drift", "refresh")
 
 NO_SAMPLES = "too_few_samples"
 NO_MODEL = "nothing_to_learn"
-
-Floats = NDArray[np.float64]
-
-
-class Champion(Protocol):
-    """The model in force."""
-
-    @property
-    def version(self) -> str:
-        """Its short name."""
-        ...
-
-    @property
-    def frozen_ts(self) -> int:
-        """When the last label that it was trained on was closed."""
-        ...
-
-    def probability(self, x: NDArray[np.float32]) -> Floats:
-        """Return its probabilities of served vectors x[n, all columns], NaN where silent."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +63,17 @@ def train_candidate(
     request: Retrain,
     settings: TrainSettings,
     *,
-    champion: Champion | None = None,
+    champion: FrozenModel | None = None,
     threshold: float | None = None,
     code_version: str = "",
+    challengers_before: int = 0,
 ) -> Candidate:
     """Train and judge a challenger on `samples`, all of which were known at the request.
 
     `threshold` is the probability from which the strategy accepts a signal, None where its mode
-    accepts everything. Raises ModelError where a model cannot be exported faithfully.
+    accepts everything. `challengers_before` counts those that the gate has judged beside the same
+    champion since its last confirmed drift. Raises ModelError where a model cannot be exported
+    faithfully.
     """
     after_drift = is_after_drift(request)
     division = divide(
@@ -102,11 +86,20 @@ def train_candidate(
     figures = _sample_figures(samples, division)
     if figures["training_samples"] < settings.min_samples:
         return Candidate(Verdict(False, NO_SAMPLES, figures))
-    chosen = choose(challengers(samples, division, settings))
+    chosen = choose(challengers(samples, division, settings), since_ts=request.since_ts)
     if chosen is None:
         return Candidate(Verdict(False, NO_MODEL, figures))
     window = samples.take(division.window)
-    verdict = _judge(window, chosen, champion, threshold, settings, after_drift)
+    null = np.full(len(window), chosen.null_probability)
+    verdict = judge(
+        Window(window.y, window.r_multiple, window.days, threshold),
+        or_null(chosen.probability(window.x), null),
+        null,
+        or_null(champion.probability(window.x), null) if champion else None,
+        settings.gate,
+        is_after_drift=after_drift,
+        challengers_before=challengers_before,
+    )
     figures |= _training_figures(chosen, settings)
     figures |= {name: f for name, f in verdict.figures.items() if np.isfinite(f)}
     verdict = verdict._replace(figures=figures)
@@ -122,78 +115,72 @@ def train_candidate(
 
 
 def is_after_drift(request: Retrain) -> bool:
-    """Whether a drift detector has confirmed that the champion lost its skill."""
-    return request.reason.startswith(DRIFT_REASON)
+    """Whether a detector has confirmed a loss of skill: now, or where a refresh counts from."""
+    return request.reason.startswith(DRIFT_REASONS)
 
 
 def challengers(samples: Dataset, division: Division, settings: TrainSettings) -> list[Challenger]:
-    """Fit every learner on all training samples, and on those since the changepoint.
+    """Fit every learner on all training samples; after a changepoint, also on two other samples.
 
-    Old samples are poison after a flip and experience after a false alarm: both are tried.
+    Old samples are poison after a flip and experience after a false alarm: those since the
+    changepoint are tried, and all with weights that decay. Where all of them are younger than one
+    half-life, decay makes no other model.
     """
-    spans = [division.training]
+    whole = samples.take(division.training)
+    trials: list[tuple[Dataset, float | None]] = [(whole, None)]
     recent = int(division.recent.sum())
-    if RECENT_SAMPLES_MIN <= recent < int(division.training.sum()):
-        spans.append(division.recent)
+    if recent < len(whole):
+        age_days = (whole.exit_ts.max() - whole.exit_ts.min()) / DAY_NS
+        if 0.0 < settings.half_life_days <= age_days:
+            trials.append((whole, settings.half_life_days))
+        if recent >= RECENT_SAMPLES_MIN:
+            trials.append((samples.take(division.recent), None))
     fitted = [
-        fit_challenger(samples.take(span), learner, settings)
-        for span in spans
+        fit_challenger(training, learner, settings, half_life_days=half_life_days)
+        for training, half_life_days in trials
         for learner in settings.learners
         if learner != NULL
     ]
     return [challenger for challenger in fitted if challenger is not None]
 
 
-def choose(candidates: list[Challenger]) -> Challenger | None:
-    """Return the candidate that gained most log-loss over its null, out of fold.
+def choose(candidates: list[Challenger], *, since_ts: int = 0) -> Challenger | None:
+    """Return the candidate of least log-loss out of fold; the first wins a tie.
 
-    They are compared on the samples that all of them predicted, where those are enough; the
-    window has no part in it. The first wins a tie.
+    They are compared on the samples since `since_ts` that all of them predicted, or on all such
+    samples where those are too few, each sample weighing the same for all candidates. Where those
+    too are too few, by what each gained over its own null. The window has no part in it.
     """
-    common: set[str] = set.intersection(*map(_predicted, candidates)) if candidates else set()
-    among = common if len(common) >= COMMON_ROWS_MIN else None
-    return max(candidates, key=lambda c: _gain(c, among), default=None)
+    if not candidates:
+        return None
+    widest = max(candidates, key=lambda c: len(c.training)).training
+    ids = widest.signal_ids
+    common = np.ones(len(widest), dtype=np.bool_)
+    for candidate in candidates:
+        predicted = candidate.training.signal_ids[np.isfinite(candidate.out_of_fold)]
+        common &= np.isin(ids, predicted)
+    for rows in (common & (widest.ts >= since_ts), common):
+        if rows.sum() >= COMMON_ROWS_MIN:
+            among = widest.take(rows)
+            return min(candidates, key=lambda c: _loss(c, among))
+    return max(candidates, key=_gain)
 
 
-def _predicted(challenger: Challenger) -> set[str]:
-    return set(challenger.training.signal_ids[np.isfinite(challenger.out_of_fold)].tolist())
+def _loss(challenger: Challenger, among: Dataset) -> float:
+    """The mean log-loss on samples that it has predicted, weighed by their own uniqueness."""
+    place = {name: row for row, name in enumerate(challenger.training.signal_ids.tolist())}
+    rows = [place[name] for name in among.signal_ids.tolist()]
+    losses = log_losses(among.y, challenger.out_of_fold[rows])
+    return float(np.average(losses, weights=weights_of(among)))
 
 
-def _gain(challenger: Challenger, among: set[str] | None) -> float:
+def _gain(challenger: Challenger) -> float:
+    """What it gained over its own null, on all that it has predicted."""
     rows = np.isfinite(challenger.out_of_fold)
-    if among is not None:
-        rows &= np.isin(challenger.training.signal_ids, sorted(among))
-    y, weights = challenger.training.y[rows], challenger.weights[rows]
-    losses = log_losses(y, challenger.out_of_fold[rows])
-    # On common samples every null is the same: a loss is only set against its own without them.
-    if among is None:
-        losses = losses - log_losses(y, np.full(y.size, challenger.null_probability))
-    return -float(np.average(losses, weights=weights))
-
-
-def _judge(
-    window: Dataset,
-    chosen: Challenger,
-    champion: Champion | None,
-    threshold: float | None,
-    settings: TrainSettings,
-    after_drift: bool,
-) -> Verdict:
-    """Judge on the window; where a model is silent, it says what the null model says."""
-    null = np.full(len(window), chosen.null_probability)
-    said = None if champion is None else _or_null(champion.probability(window.x), null)
-    return judge(
-        Window(window.y, window.r_multiple, window.days, threshold),
-        _or_null(chosen.probability(window.x), null),
-        null,
-        said,
-        settings.gate,
-        is_after_drift=after_drift,
-    )
-
-
-def _or_null(probability: Floats, null: Floats) -> Floats:
-    return np.where(np.isfinite(probability), probability, null)
+    y = challenger.training.y[rows]
+    null = np.full(y.size, challenger.null_probability)
+    gains = log_losses(y, null) - log_losses(y, challenger.out_of_fold[rows])
+    return float(np.average(gains, weights=challenger.weights[rows]))
 
 
 def _sample_figures(samples: Dataset, division: Division) -> dict[str, float]:

@@ -12,11 +12,12 @@ from streams.events import Retrain
 from tests.house import ROOT
 from tests.trainers.samples import START_TS, dataset_of, layer_a_dataset, noise_dataset
 from trainers.dataset import DAY_NS
+from trainers.frozen_model import FrozenModel
 from trainers.gate import NOT_BETTER_THAN_CHAMPION, NOT_BETTER_THAN_NULL, TOO_FEW_OUTCOMES
 from trainers.metrics import auc
 from trainers.onnx_export import run_rows
 from trainers.settings import TrainSettings
-from trainers.training import NO_MODEL, NO_SAMPLES, Champion, challengers, choose, train_candidate
+from trainers.training import NO_MODEL, NO_SAMPLES, challengers, choose, train_candidate
 from trainers.window import divide
 
 SETTINGS = TrainSettings()
@@ -249,5 +250,5 @@ def test_another_process_makes_the_same_bytes():
     assert other.stdout == here.digest != ""
 
 
-def champion(probability, frozen_ts: int = 0) -> Champion:
+def champion(probability, frozen_ts: int = 0) -> FrozenModel:
     return Fixed(probability, frozen_ts)
