@@ -18,6 +18,16 @@ LINE_SLOPE_MIN = 1e-9
 """A flatter line is shifted by its intercept alone."""
 
 
+def line_constants(slope: float, intercept: float) -> tuple[float, float, float]:
+    """Return root, slope and rest of slope · (value - root) + rest; the root is a float32.
+
+    >>> line_constants(2.0, 3.0)
+    (-1.5, 2.0, 0.0)
+    """
+    root = float(np.float32(-intercept / slope)) if abs(slope) > LINE_SLOPE_MIN else 0.0
+    return root, slope, intercept + slope * root
+
+
 class Graph:
     """Nodes from `features` float32[n, `width`] to `probability` float32[n, 1].
 
@@ -67,11 +77,12 @@ class Graph:
         As slope · (value - root) + rest: near the root, where a difference is exact in float32,
         two large terms would leave nothing but their rounding.
         """
-        root = np.float32(-intercept / slope) if abs(slope) > LINE_SLOPE_MIN else np.float32(0.0)
-        rest = intercept + slope * float(root)
-        shifted = self.node("Sub", value, self.constant(np.array([root])))
-        scaled = self.node("Mul", shifted, self.constant(np.array([slope])))
-        return self.node("Add", scaled, self.constant(np.array([rest])))
+        root, factor, rest = (
+            self.constant(np.array([v])) for v in line_constants(slope, intercept)
+        )
+        shifted = self.node("Sub", value, root)
+        scaled = self.node("Mul", shifted, factor)
+        return self.node("Add", scaled, rest)
 
     def adopt(self, node: onnx.NodeProto, *inputs: str) -> str:
         """Add a copy of another graph's node of one output, wired to `inputs`."""
