@@ -24,6 +24,7 @@ from deploy.commands import (
     models,
     optimize,
     pipeline,
+    policy,
     replay,
     run,
     samples,
@@ -64,6 +65,7 @@ for _command in (
     winners.winners,
     pipeline.pipeline,
     optimize.optimize,
+    policy.policy,
     status.status,
 ):
     app.command()(_command)
