@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from deploy.connection import connect
-from deploy.role_runtime import SHARDED_ROLE, process_name
+from deploy.role_runtime import SHARDED_ROLE, metrics_at, process_name
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key
@@ -74,6 +74,22 @@ def role_commands(
             if standby:
                 commands[f"{name}-standby"] = commands[name]
     return commands
+
+
+def with_metrics(
+    commands: Mapping[str, tuple[str, ...]], host: str, port: int | None
+) -> dict[str, tuple[str, ...]]:
+    """Return the commands of roles that tell metrics, each on a port of its own from `port` on.
+
+    Port 0 is any free one for each, None is none. Raises ConfigError for ports that there are not.
+    """
+    if metrics_at(host, port, len(commands)) is None:
+        return dict(commands)
+    ports = [port + number if port else 0 for number in range(len(commands))]
+    return {
+        name: (*command, "--metrics-host", host, "--metrics-port", str(own))
+        for (name, command), own in zip(commands.items(), ports, strict=True)
+    }
 
 
 @asynccontextmanager

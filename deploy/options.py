@@ -34,6 +34,13 @@ StandbyOption = Annotated[
 PortOption = Annotated[
     int, typer.Option("--port", help="Port of the embedded broker; 0: any.", metavar="PORT")
 ]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(help="Tell metrics and health over HTTP here; 0: any port.", metavar="PORT"),
+]
+MetricsHostOption = Annotated[
+    str, typer.Option(help="Address on which metrics are told.", metavar="HOST")
+]
 WithoutOption = Annotated[
     list[str] | None,
     typer.Option("--without", help="Leave a role out; may be repeated.", metavar="ROLE"),

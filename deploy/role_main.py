@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.config import load_run
-from deploy.role_runtime import run_role
+from deploy.role_runtime import METRICS_HOST, metrics_at, run_role
 from deploy.state import StateDir
 from streams.errors import AssayError, BrokerError, ConfigError, DataError
 
@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--standby", action="store_true")
     parser.add_argument("--follow-parent", action="store_true")
+    parser.add_argument("--metrics-port", type=int)
+    parser.add_argument("--metrics-host", default=METRICS_HOST)
     return parser
 
 
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
             shards=order.shards,
             standby=order.standby,
             follows_parent=order.follow_parent,
+            metrics=metrics_at(order.metrics_host, order.metrics_port),
         )
     except AssayError as error:
         sys.stderr.write(f"assay: {' '.join(str(error).split())}\n")

@@ -12,13 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 READY_PREFIX = "ready "
+METRICS_WORD = "metrics="
 STOP_TIMEOUT_S = 10.0
 LOG_TAIL_BYTES = 4_000
 LAST_WORDS_MAX = 300
 
 
 class RoleProcess:
-    """A child process that runs one role by `command`, its log appended to `log_file`."""
+    """A child process that runs one role by `command`, its log appended to `log_file`.
+
+    `metrics_url` is where its figures are read, "" where they are not told.
+    """
 
     def __init__(self, role: str, command: Sequence[str], log_file: Path) -> None:
         self.role = role
@@ -27,6 +31,7 @@ class RoleProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
+        self.metrics_url = ""
 
     @property
     def pid(self) -> int | None:
@@ -104,5 +109,7 @@ class RoleProcess:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         while line := await process.stdout.readline():
-            if line.decode(errors="replace").startswith(READY_PREFIX):
+            said = line.decode(errors="replace")
+            if said.startswith(READY_PREFIX):
+                self.metrics_url = said.partition(METRICS_WORD)[2].strip()
                 self._ready.set()

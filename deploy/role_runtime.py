@@ -13,25 +13,31 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
 from deploy import footprint
 from deploy.config import RunSettings
 from deploy.connection import connect
-from deploy.role_process import READY_PREFIX
+from deploy.role_process import METRICS_WORD, READY_PREFIX
 from deploy.state import StateDir
+from engine.shells.meter import Meter
 from engine.shells.outlet import Outlet
 from streams.bus import Bus
 from streams.errors import AssayError, ConfigError
 from streams.subjects import SHARDS, shard_of
 from streams.waiting import end_tasks
 
+if TYPE_CHECKING:
+    from deploy.metrics.role_metrics import RoleMetrics
+
 ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
 SHARDED_ROLE = "scorer"
+METRICS_HOST = "127.0.0.1"
+PORT_MAX = 65_535
 SCIPY_ROLES = frozenset({"drift", "trainer"})
 """Their libraries need scipy; in the other roles nobody may use it."""
 
@@ -55,6 +61,7 @@ class RoleContext:
     shards: int
     on_ready: Callable[[], None]
     outlet: Outlet | None = None
+    meter: Meter | None = None
 
     def owns(self, symbol: str) -> bool:
         """Whether this shard answers for `symbol`."""
@@ -86,10 +93,12 @@ def run_role(
     shards: int = 1,
     standby: bool = False,
     follows_parent: bool = False,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Run one role until SIGTERM, Ctrl-C, or, with `follows_parent`, the parent's end.
 
-    With `standby` it is one of two processes of its shard: see `engine.shells.standby`.
+    With `standby` it is one of two processes of its shard: see `engine.shells.standby`. Its
+    figures are told at `metrics`, host and port, where that is given: see `deploy.metrics`.
     """
     check_role(role)
     if not 0 <= shard < shards:
@@ -106,11 +115,18 @@ def run_role(
         stop_on_signals(stop)
         if follows_parent:
             _follow_parent(stop)
+        async with _told(metrics, role, shard, settings) as told:
+            await work(told, stop)
+
+    async def work(told: "RoleMetrics | None", stop: asyncio.Event) -> None:
         bus = await connect(url, f"assay-{role}-{shard}", CONNECT_TIMEOUT_S)
         trimming = asyncio.create_task(footprint.keep_trimmed())
         try:
             context = RoleContext(settings, state, bus, shard, shards, lambda: say_ready(name))
             build: Callable[[RoleContext], Role] = wiring.build
+            if told is not None:
+                told.note_bus(bus)
+                build, context = _telling(told, build), _told_of(told, context, name)
             run = _run_paired if standby else _run_alone
             await _run_logged(run(build, context, stop))
         finally:
@@ -120,6 +136,41 @@ def run_role(
     run_loop(main())
 
 
+@contextlib.asynccontextmanager
+async def _told(
+    metrics: tuple[str, int] | None, role: str, shard: int, settings: RunSettings
+) -> AsyncIterator["RoleMetrics | None"]:
+    """Yield what tells of the role, where it is to be told of."""
+    if metrics is None:
+        yield None
+        return
+    from deploy.metrics.role_metrics import MetricsPlace, RoleMetrics
+
+    names = [strategy.name for strategy in settings.strategies]
+    async with RoleMetrics(MetricsPlace(*metrics), role, shard, names) as told:
+        log.info("metrics at %s", told.url)
+        yield told
+
+
+def _telling(
+    told: "RoleMetrics", build: Callable[[RoleContext], Role]
+) -> Callable[[RoleContext], Role]:
+    def built(context: RoleContext) -> Role:
+        role = build(context)
+        told.note_role(role, context.outlet)
+        return role
+
+    return built
+
+
+def _told_of(told: "RoleMetrics", context: RoleContext, name: str) -> RoleContext:
+    def on_ready() -> None:
+        told.note_ready()
+        say_ready(name, told.url)
+
+    return replace(context, meter=told.meter, on_ready=on_ready)
+
+
 def process_name(role: str, shard: int, shards: int) -> str:
     """Return what a role's process is called: the role, with its shard where there are several.
 
@@ -127,6 +178,22 @@ def process_name(role: str, shard: int, shards: int) -> str:
     ('scorer', 'scorer-3')
     """
     return role if shards == 1 else f"{role}-{shard}"
+
+
+def metrics_at(host: str, port: int | None, processes: int = 1) -> tuple[str, int] | None:
+    """Return where metrics are told, None where they are not; raises ConfigError for no port.
+
+    `processes` need a port each, from `port` on.
+    """
+    if port is None:
+        return None
+    highest = PORT_MAX - processes + 1
+    if not 0 <= port <= highest:
+        raise ConfigError(
+            f"--metrics-port must be in 0..{highest} for {processes} processes, was {port}; "
+            "0 is any free one"
+        )
+    return host, port
 
 
 def check_role(role: str) -> None:
@@ -173,9 +240,10 @@ async def _run_logged(running: Awaitable[None]) -> None:
         raise
 
 
-def say_ready(role: str) -> None:
+def say_ready(role: str, metrics_url: str = "") -> None:
     """Tell whoever started this process that the role works; let go of what that took."""
-    sys.stdout.write(f"{READY_PREFIX}{role} pid={os.getpid()}\n")
+    metrics = f" {METRICS_WORD}{metrics_url}" if metrics_url else ""
+    sys.stdout.write(f"{READY_PREFIX}{role} pid={os.getpid()}{metrics}\n")
     sys.stdout.flush()
     footprint.settle()
 

@@ -99,6 +99,7 @@ class Supervisor:
                     f"({process.log_file})"
                 )
             self._on_event(f"{process.role} ready (pid {process.pid})")
+            self._tell_metrics(process)
         self._keepers = [asyncio.create_task(self._keep(process)) for process in processes]
 
     async def _keep(self, process: RoleProcess) -> None:
@@ -121,4 +122,9 @@ class Supervisor:
             self.restarts[process.role] += 1
             await process.stop()
             await process.start()
-            await process.wait_ready()
+            if await process.wait_ready():
+                self._tell_metrics(process)
+
+    def _tell_metrics(self, process: RoleProcess) -> None:
+        if process.metrics_url:
+            self._on_event(f"{process.role} metrics {process.metrics_url}")

@@ -63,6 +63,7 @@ SHELLS = (
     "engine/replays/replay.py",
     "engine/replays/rerun.py",
     "engine/shells/shell.py",
+    "engine/shells/shell_readings.py",
     "engine/shells/snapshot_keeper.py",
     "engine/shells/standby.py",
     "engine/replays/verifier.py",

@@ -9,13 +9,15 @@ from deploy.options import (
     DEFAULT_CONFIG,
     DEFAULT_STATE,
     ConfigOption,
+    MetricsHostOption,
+    MetricsPortOption,
     NatsOption,
     SetOption,
     ShardsOption,
     StateOption,
     url_of,
 )
-from deploy.role_runtime import ROLES, check_role, run_role
+from deploy.role_runtime import METRICS_HOST, ROLES, check_role, metrics_at, run_role
 from deploy.state import StateDir
 
 
@@ -33,12 +35,15 @@ def run(
     follow_parent: Annotated[
         bool, typer.Option("--follow-parent", help="Stop when standard input closes.")
     ] = False,
+    metrics_port: MetricsPortOption = None,
+    metrics_host: MetricsHostOption = METRICS_HOST,
 ) -> None:
     """Run one role until Ctrl-C or SIGTERM.
 
     It says `ready ROLE` on standard output when it works; its log goes to standard error.
     With --standby a scorer publishes only while it holds the lease of its shard: of two of them
-    one takes over within seconds when the other is gone.
+    one takes over within seconds when the other is gone. With --metrics-port it tells its
+    figures to Prometheus on /metrics, and its health on /livez and /readyz.
 
     Example: assay run scorer --nats nats://127.0.0.1:4222 --config quickstart
     """
@@ -55,4 +60,5 @@ def run(
         shards=shards,
         standby=standby,
         follows_parent=follow_parent,
+        metrics=metrics_at(metrics_host, metrics_port),
     )

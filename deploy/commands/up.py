@@ -4,12 +4,14 @@ import asyncio
 import os
 
 from deploy.config import check_run, load_run
-from deploy.launch import broker_url, role_commands, running_roles
+from deploy.launch import broker_url, role_commands, running_roles, with_metrics
 from deploy.options import (
     DEFAULT_CONFIG,
     DEFAULT_STATE,
     ConfigOption,
     JsonOption,
+    MetricsHostOption,
+    MetricsPortOption,
     NatsOption,
     PortOption,
     SetOption,
@@ -21,7 +23,7 @@ from deploy.options import (
 )
 from deploy.output import Output
 from deploy.overrides import without_secrets
-from deploy.role_runtime import cancel_on_signals, run_loop
+from deploy.role_runtime import METRICS_HOST, cancel_on_signals, run_loop
 from deploy.state import StateDir
 
 
@@ -34,6 +36,8 @@ def up(
     without: WithoutOption = None,
     shards: ShardsOption = 1,
     standby: StandbyOption = False,
+    metrics_port: MetricsPortOption = None,
+    metrics_host: MetricsHostOption = METRICS_HOST,
     as_json: JsonOption = False,
 ) -> None:
     """Run a broker and all roles, until Ctrl-C or SIGTERM.
@@ -41,7 +45,9 @@ def up(
     With --nats the roles connect to that server instead of an embedded one.
     Prints where the broker listens, and `ready` when every role works. A role that crashes is
     started again. With --shards N the symbols are shared by N scorers; with --standby each of
-    them has a second process, which takes over within seconds.
+    them has a second process, which takes over within seconds. With --metrics-port every process
+    tells its figures to Prometheus, each on a port of its own from that one on; the ports are
+    printed.
 
     Example: assay up --port 4222 --state-dir .assay --config quickstart
     """
@@ -56,6 +62,7 @@ def up(
         shown, hidden = without_secrets(assignments or ())
         os.environ.update(hidden)
         commands = role_commands(roles, config, shown, url, state, shards=shards, standby=standby)
+        commands = with_metrics(commands, metrics_host, metrics_port)
         strategies = [strategy.name for strategy in settings.strategies]
         run_loop(_serve(strategies, commands, url, state, output))
 
@@ -71,7 +78,13 @@ async def _serve(
     try:
         async with running_roles(commands, url, state, output.say) as (_, supervisor):
             output.say(f"ready: {', '.join(strategies)} on {url} (logs in {state.logs})")
-            output.document({"url": url, "roles": list(commands), "strategies": strategies})
+            metrics = {
+                name: process.metrics_url
+                for name, process in supervisor.processes.items()
+                if process.metrics_url
+            }
+            document = {"url": url, "roles": list(commands), "strategies": strategies}
+            output.document(document | ({"metrics": metrics} if metrics else {}))
             await supervisor.watch()
     except asyncio.CancelledError:
         # Being stopped is how this command ends well.

@@ -20,5 +20,6 @@ def build(context: RoleContext) -> LabellerRole:
         Labeller(strategies, waits_for_scorer=True, audit=audit),
         snapshots=snapshot_file(context, ROLE),
         encoding=settings.encoding,
+        meter=context.meter,
         on_ready=context.on_ready,
     )

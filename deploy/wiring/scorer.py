@@ -34,5 +34,6 @@ def build(context: RoleContext) -> ScorerRole:
         outlet=context.outlet,
         snapshots=snapshot_file(context, ROLE),
         encoding=settings.encoding,
+        meter=context.meter,
         on_ready=context.on_ready,
     )

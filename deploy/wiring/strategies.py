@@ -15,5 +15,6 @@ def build(context: RoleContext) -> Shell:
         Strategist(context.settings.strategies),
         snapshots=snapshot_file(context, ROLE),
         encoding=context.settings.encoding,
+        meter=context.meter,
         on_ready=context.on_ready,
     )

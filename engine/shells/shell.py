@@ -22,7 +22,15 @@ from engine.answer import HEADER_ROLE, Answer
 from engine.saved import Saved
 from engine.shells.already_out import AlreadyOut
 from engine.shells.inlet import Inlet
+from engine.shells.meter import Meter
 from engine.shells.outlet import Outlet
+from engine.shells.reading import Reading
+from engine.shells.shell_readings import (
+    Place,
+    place_readings,
+    progress_readings,
+    snapshot_readings,
+)
 from engine.shells.snapshot import Snapshot, SnapshotFile
 from engine.shells.snapshot_keeper import SavableCore, SnapshotKeeper
 from streams import codec, subjects, topology
@@ -77,7 +85,8 @@ class Shell:
     progress vouches for answers in other streams than the one that carries it. `shards` is how
     many share the role, and `outlet` takes what is said in place of the bus. Progress is said as
     event time goes on, and when idle; with `says_every_position` after every turn. A core that
-    can be saved is saved in `snapshots` now and then, and goes on from there.
+    can be saved is saved in `snapshots` now and then, and goes on from there. `meter` counts what
+    passes, and `core_readings` says what else is to be told of the core.
     """
 
     def __init__(
@@ -95,6 +104,8 @@ class Shell:
         encoding: Encoding = "json",
         vouches_across_streams: bool = False,
         says_every_position: bool = False,
+        meter: Meter | None = None,
+        core_readings: Callable[[], list[Reading]] = list,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.bus = bus
@@ -112,6 +123,9 @@ class Shell:
         self._vouches_across_streams = vouches_across_streams
         self._says_every_position = says_every_position
         self._has_sent = False
+        self._meter = meter
+        self._core_readings = core_readings
+        self._snapshots = snapshots
         self._on_ready = on_ready
         self._incarnation = ""
         self._inlets: list[Inlet] = []
@@ -142,6 +156,19 @@ class Shell:
             for inlet in self._inlets:
                 await inlet.close()
             await self.bus.flush()
+
+    async def readings(self) -> list[Reading]:
+        """Return what is to be told of this role now: nothing without a meter."""
+        meter = self._meter
+        if meter is None:
+            return []
+        found = [*meter.readings(), *progress_readings(meter, self.core.progress_ts)]
+        if self._snapshots is not None:
+            found += snapshot_readings(self._snapshots, meter.now_ns())
+        found += self._core_readings()
+        inlets = zip(self._feeds, self._inlets, strict=False)
+        places = [Place(feed.stream, one.seq, not feed.subjects) for feed, one in inlets]
+        return found + await place_readings(self.bus, places)
 
     def is_held(self, feed: int, event: Event | WireError) -> bool:
         """Return whether `event`, the next of feed number `feed`, has to wait for the others.
@@ -223,15 +250,21 @@ class Shell:
             taken += 1
         if taken:
             self._note_positions()
+            if self._meter is not None:
+                self._meter.turn()
         return taken
 
     async def _take(self, stream: str, message: Message, event: Event | WireError) -> None:
+        said = 0
         for name, answer in await self.answers(message, event):
-            await self._publish(stream, message, name, answer)
+            said += await self._publish(stream, message, name, answer)
+        if self._meter is not None:
+            self._meter.take(stream, message, event, said)
 
-    async def _publish(self, stream: str, message: Message, name: str, answer: Answer) -> None:
+    async def _publish(self, stream: str, message: Message, name: str, answer: Answer) -> bool:
+        """Send an answer, unless it is out already; return whether it was sent."""
         if self._out.discard(name):
-            return
+            return False
         answer_id = f"{self._incarnation}:{name}"
         headers = {HEADER_ROLE: self.role, HEADER_ANSWER_ID: answer_id}
         if answer.error:
@@ -246,6 +279,9 @@ class Shell:
             payload = codec.encode(event, self._encoding)
         await self._send(answer.subject, payload, msg_id=answer_id, headers=headers)
         self._has_sent = True
+        if self._meter is not None:
+            self._meter.publish(answer)
+        return True
 
     async def _say_progress(self, *, is_idle: bool) -> None:
         ts = self.core.progress_ts

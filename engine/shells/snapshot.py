@@ -78,12 +78,15 @@ class SnapshotFile:
 
     `basis` is a digest of all that the state of the core depends on beside its input:
     configuration, code, models. Another basis, another state. Of several processes that share the
-    file the last that was done wins.
+    file the last that was done wins. `refused` counts those that were found and are of no use,
+    `failed` those that could not be taken, since the process began.
     """
 
     def __init__(self, path: Path, basis: str) -> None:
         self.path = path
         self.basis = basis
+        self.refused = 0
+        self.failed = 0
         self._partial = path.with_name(path.name + PARTIAL)
 
     def write(self, snapshot: Snapshot) -> None:
@@ -141,6 +144,7 @@ class SnapshotFile:
         except FileNotFoundError:
             log.info("there is no snapshot %s: replaying from the stream", self.path)
         except (OSError, ValueError, msgspec.MsgspecError) as error:
+            self.refused += 1
             log.warning("snapshot %s is of no use: %s; replaying", self.path, error)
         return None
 

@@ -78,6 +78,7 @@ class SnapshotKeeper:
         await asyncio.to_thread(self._file.clear)
         found = await asyncio.to_thread(self._file.read, self._origin)
         if found is not None and await self._is_ahead(found):
+            self._file.refused += 1
             log.warning("snapshot %s is ahead of its streams: replaying", self._file.path)
             return None
         if found is not None:
@@ -104,7 +105,7 @@ class SnapshotKeeper:
         try:
             await self._note_written(positions, out)
         except BusError as error:
-            log.warning("no snapshot was taken: %s", error)
+            self._note_failure(error)
             return
 
         def write() -> None:
@@ -122,7 +123,7 @@ class SnapshotKeeper:
         try:
             await asyncio.to_thread(write)
         except (OSError, ValueError) as error:
-            log.warning("no snapshot was taken: %s", error)
+            self._note_failure(error)
             return
         self._saved_at = positions
         self._settling = asyncio.create_task(self._settle())
@@ -142,7 +143,11 @@ class SnapshotKeeper:
         try:
             await asyncio.to_thread(self._file.settle)
         except OSError as error:
-            log.warning("a snapshot was lost: %s", error)
+            self._note_failure(error)
+
+    def _note_failure(self, error: Exception) -> None:
+        self._file.failed += 1
+        log.warning("no snapshot was taken: %s", error)
 
     async def _is_ahead(self, found: Snapshot) -> bool:
         """Whether a stream was put back to before the snapshot."""

@@ -17,6 +17,8 @@ NEVER_ONLINE = {
     "pandas",
     "plotly",
     "polars",
+    # Only where metrics are asked for.
+    "prometheus_client",
     "pydantic",
     "rich",
     "river",

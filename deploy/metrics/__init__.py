@@ -1,0 +1,1 @@
+"""What a role tells whoever watches it: its figures, and whether it lives and is ready."""
