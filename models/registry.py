@@ -35,10 +35,15 @@ class Placing(msgspec.Struct, frozen=True):
     request_id: str | None = None
 
 
+NOTHING = Placing("", "", 0)
+"""What is in force for a scope of which nobody has said anything."""
+
+
 class Pointer(msgspec.Struct, frozen=True):
     """What is in force for a scope, and what was before, newest first.
 
-    `pinned`: it stays until a person says otherwise, whatever a trainer finds.
+    `pinned`: it stays until a person says otherwise, whatever a trainer finds. `canary` answers
+    `share` of the signals beside it. `written_by` is the request behind the last change.
     """
 
     strategy: str
@@ -47,6 +52,28 @@ class Pointer(msgspec.Struct, frozen=True):
     history: tuple[Placing, ...] = ()
     pinned: bool = False
     revision: int = 0
+    canary: Placing | None = None
+    share: float = 0.0
+    written_by: str | None = None
+
+    @property
+    def previous(self) -> Placing | None:
+        """The newest model of before that is another one, None where there was none."""
+        others = (p for p in self.history if p.digest and p.digest != self.current.digest)
+        return next(others, None)
+
+    @property
+    def placings(self) -> tuple[Placing, ...]:
+        """All that is or was here, newest first, and the canary."""
+        return (self.current, *self.history, *((self.canary,) if self.canary else ()))
+
+    def is_of(self, request_id: str) -> bool:
+        """Whether a request put a model here, now or before."""
+        return request_id in {self.written_by, *(placing.request_id for placing in self.placings)}
+
+    def has_had(self, version: str) -> bool:
+        """Whether a model is or was here, by its version."""
+        return any(placing.version == version for placing in self.placings)
 
 
 class Registry:
@@ -105,13 +132,17 @@ class Registry:
         expected: int,
         request_id: str | None = None,
         pinned: bool | None = None,
+        share: float = 1.0,
+        before: Placing | None = None,
     ) -> Pointer:
         """Put a model in force for a scope and return the new pointer.
 
-        `expected` is the revision that was read, 0 for none yet. `pinned` is a person's word:
-        True holds this model, False lets go; None is a trainer's, which a pin refuses. Raises
-        ModelError for that, ConflictError when somebody else wrote since, and BusError when
-        the bus fails.
+        `share` below 1 makes it the canary beside what is in force, 0 ends the canary; a model
+        that comes into force for all signals ends it as well. `expected` is the revision that was
+        read, 0 for none yet: then `before` is what was in force without a pointer, if anything.
+        `pinned` is a person's word: True holds this model, False lets go; None is a trainer's,
+        which a pin refuses. Raises ModelError for that, ConflictError when somebody else wrote
+        since, and BusError when the bus fails.
         """
         key = scope_key(strategy, symbol)
         held = await self._read(key)
@@ -126,7 +157,10 @@ class Registry:
                 f"{held.current.version} is pinned for {key}; unpin it before another is promoted"
             )
         placing = Placing(version, digest, effective_ts, request_id)
-        pointer = Pointer(strategy, symbol, placing, _history(held, placing), bool(pinned))
+        if held is None:
+            held = Pointer(strategy, symbol, before or NOTHING)
+        pointer = _moved(held, placing, share, bool(pinned))
+        pointer = msgspec.structs.replace(pointer, written_by=request_id, revision=0)
         value = msgspec.json.encode(pointer)
         revision = await self._bus.key_put(BUCKET_MODELS, key, value, expected=expected)
         return msgspec.structs.replace(pointer, revision=revision)
@@ -144,19 +178,23 @@ class Registry:
         return msgspec.structs.replace(pointer, revision=entry.revision)
 
 
-def _history(held: Pointer | None, placing: Placing) -> tuple[Placing, ...]:
-    if held is None:
-        return ()
-    # To pin or unpin the model in force is no new chapter.
-    before = () if held.current == placing else (held.current,)
-    return (*before, *held.history)[:HISTORY_MAX]
+def _moved(held: Pointer, placing: Placing, share: float, pinned: bool) -> Pointer:
+    if share < 1.0:
+        canary = placing if share > 0.0 else None
+        return msgspec.structs.replace(held, canary=canary, share=share, pinned=pinned)
+    # To pin or unpin the model in force is no new chapter, and leaves its canary alone.
+    if held.current == placing:
+        return msgspec.structs.replace(held, pinned=pinned)
+    before = () if held.current == NOTHING else (held.current,)
+    history = (*before, *held.history)[:HISTORY_MAX]
+    return Pointer(held.strategy, held.symbol, placing, history, pinned)
 
 
-def scope_key(strategy: str, symbol: str | None = None) -> str:
-    """Return the key of a scope's pointer.
+def scope_key(strategy: str, symbol: str | None = None, kind: str = _POINTER) -> str:
+    """Return the key of a scope's pointer, or of what another `kind` of record says of it.
 
     >>> scope_key("breakout", "BRK.B")
     'pointer.breakout.BRK%2EB'
     """
     names = (strategy,) if symbol is None else (strategy, symbol)
-    return ".".join((_POINTER, *map(subjects.token, names)))
+    return ".".join((kind, *map(subjects.token, names)))

@@ -93,6 +93,10 @@ class WorkQueue(Protocol):
         """Return how many units are waiting or held."""
         ...
 
+    async def behind(self, message: Message) -> list[Message]:
+        """Return the units of a message's subject that stand behind it, held or not, in order."""
+        ...
+
     async def close(self) -> None:
         """Stop taking units."""
         ...

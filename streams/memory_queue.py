@@ -62,6 +62,11 @@ class MemoryWorkQueue:
         """Return how many units wait or are held."""
         return len(self._stream.messages)
 
+    async def behind(self, message: Message) -> list[Message]:
+        """Return the units of a message's subject that stand behind it, in order."""
+        held = self._stream.messages.values()
+        return [m for m in held if m.subject == message.subject and m.seq > message.seq]
+
     async def close(self) -> None:
         """Stop taking units; a held one comes back when its lease runs out."""
         self._closed = True

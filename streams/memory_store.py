@@ -63,8 +63,16 @@ class StoredStream:
         self.messages[self.last_seq] = stored
         if self.spec.work_queue:
             self.leases[self.last_seq] = Lease()
+        if self.spec.per_subject_max:
+            self._drop_beyond(message.subject)
         self.wake()
         return stored
+
+    def _drop_beyond(self, subject: str) -> None:
+        of_subject = [seq for seq, held in self.messages.items() if held.subject == subject]
+        for seq in of_subject[: -self.spec.per_subject_max]:
+            del self.messages[seq]
+            self.leases.pop(seq, None)
 
     def wake(self) -> None:
         """Let every waiting reader look again."""

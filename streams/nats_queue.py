@@ -4,6 +4,7 @@ One unit is asked for at a time, on one inbox; an acknowledgement is confirmed b
 """
 
 import asyncio
+import base64
 from collections import deque
 
 import msgspec
@@ -16,6 +17,7 @@ from streams.bus import Message
 from streams.errors import BusError
 from streams.jetstream import JetStream, JetStreamError
 from streams.limits import WORK_ACK_WAIT_S
+from streams.topology import QUEUED_PER_STRATEGY_MAX
 from streams.waiting import wait_until_set
 
 REQUEST_MAX_S = 5.0
@@ -23,6 +25,7 @@ REQUEST_MIN_S = 0.01
 GRACE_S = 1.0
 ACK_TIMEOUT_S = 5.0
 HELD_UNITS_MAX = 1000
+_NO_MESSAGE = 10037
 _NS = 1_000_000_000
 
 
@@ -111,6 +114,24 @@ class NatsWorkQueue:
     async def pending(self) -> int:
         """Return how many units wait or are held."""
         return (await self._jetstream.stream_state(self._stream)).messages
+
+    async def behind(self, message: Message) -> list[Message]:
+        """Return the units of a message's subject that stand behind it, in order."""
+        found: list[Message] = []
+        seq = message.seq
+        while len(found) < QUEUED_PER_STRATEGY_MAX:
+            wanted = {"seq": seq + 1, "next_by_subj": message.subject}
+            try:
+                answer = await self._jetstream.call(f"STREAM.MSG.GET.{self._stream}", wanted)
+            except JetStreamError as error:
+                if error.err_code != _NO_MESSAGE:
+                    raise
+                break
+            stored = answer["message"]
+            seq = stored["seq"]
+            payload = base64.b64decode(stored.get("data", ""))
+            found.append(Message(stored["subject"], payload, seq))
+        return found
 
     async def close(self) -> None:
         """Stop taking units; a held one comes back after `ack_wait`."""

@@ -76,6 +76,9 @@ def _stream(spec: StreamSpec) -> dict[str, Any]:
         config |= {"max_bytes": DLQ_BYTES_MAX, "discard": "old"}
     if spec.name == topology.AUDIT:
         config["max_bytes"] = AUDIT_BYTES_MAX
+    if spec.per_subject_max:
+        # What stands beyond it gives way to what is newer, whatever `discard` says.
+        config["max_msgs_per_subject"] = spec.per_subject_max
     if spec.republish is not None:
         config["republish"] = {"src": spec.republish[0], "dest": spec.republish[1]}
     return config
@@ -88,7 +91,8 @@ def _bucket(name: str) -> dict[str, Any]:
         "storage": "file",
         "max_msgs_per_subject": KEY_HISTORY,
         "max_bytes": BUCKET_BYTES_MAX,
-        "discard": "new",
+        # The newest decisions matter; a model in force must never be forgotten.
+        "discard": "old" if name == topology.BUCKET_LEDGER else "new",
         "allow_rollup_hdrs": True,
         "allow_direct": True,
         "deny_delete": True,

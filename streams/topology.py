@@ -22,16 +22,22 @@ BUCKET_LEASES = "leases"
 STORE_MODELS = "models"
 
 DEDUP_WINDOW_S = 120
+QUEUED_PER_STRATEGY_MAX = 64
+"""How many retrain requests of one strategy wait; beyond that the oldest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """One stream: its subjects, whether it is a work queue, and what it republishes."""
+    """One stream: its subjects, whether it is a work queue, and what it republishes.
+
+    `per_subject_max` messages of a subject are kept, the newest; 0 is all.
+    """
 
     name: str
     subjects: tuple[str, ...]
     work_queue: bool = False
     republish: tuple[str, str] | None = None
+    per_subject_max: int = 0
 
 
 STREAMS = (
@@ -54,7 +60,9 @@ STREAMS = (
     ),
     StreamSpec(OUTCOMES, (subjects.OUTCOMES, "progress.labeller.>")),
     StreamSpec(DRIFT, (subjects.DRIFT, subjects.KEPT, "progress.drift.>", "progress.trainer.>")),
-    StreamSpec(RETRAIN, (subjects.RETRAIN,), work_queue=True),
+    StreamSpec(
+        RETRAIN, (subjects.RETRAIN,), work_queue=True, per_subject_max=QUEUED_PER_STRATEGY_MAX
+    ),
     StreamSpec(AUDIT, (subjects.AUDIT,)),
     StreamSpec(DLQ, (subjects.DLQ,)),
 )

@@ -1,46 +1,34 @@
-"""Decides one retrain request: champion, job, verdict, artefact, policy."""
+"""Decides one retrain request: scope, champion, refusal or job, verdict, share, policy."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from engine.context_settings import ContextSettings
 from engine.policies import TRAINER
 from engine.settings import StrategySettings
 from models.artifact import Artifact
-from models.onnx_session import load_model
 from models.registry import Registry
-from models.signing import SigningKey
 from streams.bus import Bus
-from streams.errors import ModelError, ModelRefused
+from streams.errors import ModelRefused
 from streams.events import Deployment, Policy, Retrain
-from trainers.database.location import absolute
-from trainers.database.provenance import params_digest_of
 from trainers.dataset import DAY_NS
+from trainers.entrants import entrants_of
 from trainers.incumbent import Incumbent, incumbent_of
-from trainers.job import FAILED
-from trainers.job_files import (
-    CARD_FILE,
-    CHAMPION_FILE,
-    ONNX_FILE,
-    Figure,
-    JobRequest,
-    JobResult,
-    write_request,
-)
-from trainers.job_process import drop_folder, fresh_folder, run_in_process
+from trainers.job_files import CANARY, CHALLENGER, JobResult, Judged
 from trainers.learner import NULL
 from trainers.ledger import Decision
-from trainers.policy_rule import policy_after
+from trainers.policy_rule import has_a_say, leaves_no_model, policy_after
+from trainers.refusals import ASKS_FOR_NOTHING, refusal_of
+from trainers.request import DRIFT_ALARM, REVIEW, scope_of
+from trainers.review import chosen
 from trainers.settings import TrainSettings
+from trainers.shadows import ScopeRecord, Shadows
 from trainers.stream_reading import standing_policy
-from trainers.training import is_after_drift
+from trainers.training_jobs import Task, TrainingJobs
+from trainers.verdict import is_trial, review_verdict, training_verdict
 
-PINNED = "pinned"
-SUPERSEDED = "superseded"
-MOOT = (PINNED, SUPERSEDED)
+NOTHING_IN_SHADOW = "nothing_in_shadow"
 WHY_MAX = 200
 
 
@@ -51,151 +39,210 @@ class Decider:
         self,
         bus: Bus,
         strategies: Mapping[str, StrategySettings],
-        names: Mapping[str, tuple[str, ...]],
-        *,
-        context: ContextSettings,
         settings: TrainSettings,
-        database_path: str | Path,
-        folder: Path,
-        signer: SigningKey,
-        trusted_keys: tuple[str, ...],
-        job_command: Sequence[str],
+        jobs: TrainingJobs,
     ) -> None:
         self._bus = bus
         self._registry = Registry(bus)
+        self._shadows = Shadows(bus)
         self._strategies = strategies
-        self._names = names
-        self._context = context
         self._settings = settings
-        self._database_path = database_path
-        self._folder = folder
-        self._signer = signer
-        self._trusted_keys = trusted_keys
-        self._job_command = job_command
+        self._jobs = jobs
 
-    async def decide(self, request: Retrain, cutoff_ts: int) -> Decision:
-        """Train and judge on what was known at `cutoff_ts`; raises ModelError when that fails."""
+    async def decide(
+        self, request: Retrain, cutoff_ts: int, waiting: Sequence[Retrain] = ()
+    ) -> Decision:
+        """Decide on what was known at `cutoff_ts`; raises ModelError when a job fails.
+
+        `waiting` are the requests behind this one in the queue.
+        """
+        symbol = await scope_of(self._registry, request)
+        request = msgspec.structs.replace(request, symbol=symbol)
         settings = self._strategies[request.strategy]
         incumbent = await incumbent_of(self._registry, settings, request)
-        moot = _moot(request, cutoff_ts, incumbent)
-        if moot:
-            result = JobResult(False, moot, {})
-            return await self._decision(request, cutoff_ts, incumbent, result, None)
-        folder = fresh_folder(self._folder, request.request_id)
-        try:
-            result, artifact = await self._trained(folder, request, cutoff_ts, incumbent)
-        finally:
-            drop_folder(folder)
-        if incumbent.missing:
-            result = msgspec.structs.replace(result, champion_refused=incumbent.missing)
-        if artifact is not None:
-            await self._registry.put(artifact)
-        return await self._decision(request, cutoff_ts, incumbent, result, artifact)
+        record = await self._shadows.of(request.strategy, symbol)
+        refusal = refusal_of(request, cutoff_ts, incumbent, record, waiting, self._settings)
+        if refusal:
+            return await self._refused(request, cutoff_ts, incumbent, refusal)
+        if request.action == REVIEW:
+            return await self._reviewed(request, cutoff_ts, incumbent, record)
+        return await self._trained(request, cutoff_ts, incumbent, record)
 
-    async def refuse(self, request: Retrain, cutoff_ts: int, error: ModelError) -> Decision:
-        """Decide that nothing changes because no model could be made."""
+    async def refuse(self, request: Retrain, cutoff_ts: int, reason: str) -> Decision:
+        """Decide that nothing changes because no answer could be found."""
         incumbent = Incumbent()
         # The pointer itself may be what could not be read.
         with contextlib.suppress(ModelRefused):
             settings = self._strategies[request.strategy]
             incumbent = await incumbent_of(self._registry, settings, request)
-        result = JobResult(False, f"{FAILED}: {error}", {})
-        return await self._decision(request, cutoff_ts, incumbent, result, None)
+        return await self._refused(request, cutoff_ts, incumbent, reason)
+
+    async def _refused(
+        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, reason: str
+    ) -> Decision:
+        verdict = training_verdict(request, JobResult(False, reason, {}))
+        deployment = self._event(request, cutoff_ts, incumbent, verdict)
+        decision = self._decision(request, cutoff_ts, incumbent, deployment)
+        decision = msgspec.structs.replace(decision, is_refusal=True)
+        if reason in ASKS_FOR_NOTHING:
+            return decision
+        return await self._with_policy(decision, incumbent, is_champion_refused=False)
 
     async def _trained(
-        self, folder: Path, request: Retrain, cutoff_ts: int, incumbent: Incumbent
-    ) -> tuple[JobResult, Artifact | None]:
-        if incumbent.artifact is not None:
-            (folder / CHAMPION_FILE).write_bytes(incumbent.artifact.to_bundle())
-        write_request(folder, self._job(request, cutoff_ts, incumbent.artifact is not None))
-        result = await run_in_process(folder, command=self._job_command)
-        return result, self._sealed(folder, request) if result.learner else None
-
-    def _job(self, request: Retrain, cutoff_ts: int, has_champion: bool) -> JobRequest:
-        ml = self._strategies[request.strategy].ml
-        return JobRequest(
-            database=absolute(self._database_path),
-            names=self._names[request.strategy],
-            retrain=request,
-            cutoff_ts=cutoff_ts,
-            settings=self._settings,
-            threshold=ml.confidence_threshold if ml.prediction_mode == "filter" else None,
-            has_champion=has_champion,
-            trusted_keys=self._trusted_keys,
-            params_digest=params_digest_of(self._strategies[request.strategy], self._context),
+        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, record: ScopeRecord
+    ) -> Decision:
+        before = _tried(request, record, incumbent)
+        result, artifact = await self._jobs.run(
+            Task(request, cutoff_ts, incumbent.artifact, before)
+        )
+        if incumbent.missing:
+            result = msgspec.structs.replace(result, champion_refused=incumbent.missing)
+        if artifact is not None:
+            await self._registry.put(artifact)
+        is_promoted = result.promoted and artifact is not None
+        deployment = self._event(
+            request,
+            cutoff_ts,
+            incumbent,
+            training_verdict(request, result),
+            version=artifact.version if artifact else NULL,
+            digest=artifact.digest if artifact else "",
+            share=self._share(incumbent, result) if is_promoted else 1.0,
+        )
+        decision = msgspec.structs.replace(
+            self._decision(request, cutoff_ts, incumbent, deployment),
+            is_promoted=is_promoted,
+            trials=int(is_trial(result.figures)),
+            looks=_looks(artifact, result),
+        )
+        if is_promoted:
+            await self._keep_for_rollback(incumbent)
+        return await self._with_policy(
+            decision, incumbent, is_champion_refused=bool(result.champion_refused)
         )
 
-    def _sealed(self, folder: Path, request: Retrain) -> Artifact:
-        """Sign what the job made, and hold it to what the scorer will hold it to."""
-        card = (folder / CARD_FILE).read_bytes()
-        artifact = Artifact(card, (folder / ONNX_FILE).read_bytes(), self._signer.sign(card))
-        load_model(artifact, self._names[request.strategy], (self._signer.public_hex,))
-        return artifact
+    async def _reviewed(
+        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, record: ScopeRecord
+    ) -> Decision:
+        entrants = entrants_of(incumbent, record, self._settings)
+        shadow = [(one, await self._artifact(one.digest)) for one in entrants]
+        known = [(one, artifact) for one, artifact in shadow if artifact is not None]
+        before = _tried(request, record, incumbent)
+        result = JobResult(False, NOTHING_IN_SHADOW, {})
+        if known:
+            task = Task(request, cutoff_ts, incumbent.artifact, before, known)
+            result, _ = await self._jobs.run(task)
+        found = chosen(result.judged)
+        verdict = review_verdict(request, result, found)
+        deployment = self._event(
+            request,
+            cutoff_ts,
+            incumbent,
+            verdict,
+            version=found.entrant.version if found else incumbent.version or NULL,
+            digest=found.entrant.digest if found else "",
+            share=self._share_of(found, incumbent, result) if found else 1.0,
+        )
+        judged = [one for one in result.judged if one.is_look]
+        decision = msgspec.structs.replace(
+            self._decision(request, cutoff_ts, incumbent, deployment),
+            is_promoted=found is not None,
+            trials=sum(one.entrant.role == CHALLENGER for one in judged),
+            looks={one.entrant.digest: int(one.figures["gate_outcomes"]) for one in judged},
+        )
+        if found is not None:
+            await self._keep_for_rollback(incumbent)
+        return await self._with_policy(
+            decision, incumbent, is_champion_refused=bool(result.champion_refused)
+        )
 
-    async def _decision(
+    def _event(
         self,
         request: Retrain,
         cutoff_ts: int,
         incumbent: Incumbent,
-        result: JobResult,
-        artifact: Artifact | None,
-    ) -> Decision:
-        effective_ts = cutoff_ts + int(self._settings.delay_days * DAY_NS)
-        deployment = Deployment(
+        verdict: dict[str, float | str],
+        *,
+        version: str = NULL,
+        digest: str = "",
+        share: float = 1.0,
+    ) -> Deployment:
+        return Deployment(
             strategy=request.strategy,
             symbol=request.symbol,
-            version=artifact.version if artifact else NULL,
-            digest=artifact.digest if artifact else "",
-            effective_ts=effective_ts,
+            version=version,
+            digest=digest,
+            effective_ts=cutoff_ts + int(self._settings.delay_days * DAY_NS),
             previous=incumbent.version,
-            verdict=_verdict(request, result),
+            verdict=verdict,
             request_id=request.request_id,
+            share=share,
         )
-        has_champion = incumbent.artifact is not None and not result.champion_refused
+
+    def _decision(
+        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, deployment: Deployment
+    ) -> Decision:
         return Decision(
             request_id=request.request_id,
             deployment=deployment,
-            is_promoted=result.promoted and artifact is not None,
+            is_promoted=False,
             expected=incumbent.revision,
-            policy=await self._policy(request, result, effective_ts, has_champion),
+            request=request,
+            cutoff_ts=cutoff_ts,
+            champion=incumbent.digest,
+            before=incumbent.before,
         )
 
-    async def _policy(
-        self, request: Retrain, result: JobResult, effective_ts: int, has_champion: bool
-    ) -> Policy | None:
-        # A policy counts for all symbols of a strategy: a model of one has no say in it.
-        if result.reason in MOOT or request.symbol is not None:
-            return None
+    def _share(self, incumbent: Incumbent, result: JobResult) -> float:
+        """A model that replaces one goes out as a canary first, where that is wanted."""
+        has_champion = incumbent.artifact is not None and not result.champion_refused
+        return self._settings.canary_share if has_champion and self._settings.canary_share else 1.0
+
+    def _share_of(self, found: Judged, incumbent: Incumbent, result: JobResult) -> float:
+        if found.entrant.role == CHALLENGER:
+            return self._share(incumbent, result)
+        return 0.0 if found.entrant.role == CANARY and found.is_ended else 1.0
+
+    async def _artifact(self, digest: str) -> Artifact | None:
+        with contextlib.suppress(ModelRefused):
+            return await self._registry.get(digest)
+        return None
+
+    async def _keep_for_rollback(self, incumbent: Incumbent) -> None:
+        """Store a champion that came from a file: it must be there to go back to."""
+        if incumbent.before is not None and incumbent.artifact is not None:
+            await self._registry.put(incumbent.artifact)
+
+    async def _with_policy(
+        self, decision: Decision, incumbent: Incumbent, *, is_champion_refused: bool
+    ) -> Decision:
+        request = decision.request
+        # A canary beside the model in force, or the end of one, is no answer yet.
+        is_aside = decision.is_promoted and decision.deployment.share < 1.0
+        if request is None or not has_a_say(request) or (is_aside and request.action == REVIEW):
+            return decision
+        has_champion = incumbent.artifact is not None and not is_champion_refused
         action = policy_after(
-            is_promoted=result.promoted,
-            is_after_drift=is_after_drift(request),
-            has_champion=has_champion,
+            is_promoted=decision.is_promoted and not is_aside,
+            is_without_a_model=leaves_no_model(
+                request, incumbent.version if has_champion else None
+            ),
             standing=await standing_policy(self._bus, request.strategy),
         )
         if action is None:
-            return None
-        why = f"{request.reason}: {result.reason}"[:WHY_MAX]
-        return Policy(request.strategy, action, TRAINER, why, effective_ts)
+            return decision
+        why = f"{request.reason}: {decision.reason}"[:WHY_MAX]
+        policy = Policy(request.strategy, action, TRAINER, why, decision.deployment.effective_ts)
+        return msgspec.structs.replace(decision, policy=policy)
 
 
-def _moot(request: Retrain, cutoff_ts: int, incumbent: Incumbent) -> str:
-    """Return why a request asks for nothing any more, or "".
-
-    A drift request of a time before the incumbent came into force is about its predecessor,
-    which was being watched until the new one took over.
-    """
-    if incumbent.is_pinned:
-        return PINNED
-    if is_after_drift(request) and cutoff_ts < incumbent.effective_ts:
-        return SUPERSEDED
-    return ""
+def _tried(request: Retrain, record: ScopeRecord, incumbent: Incumbent) -> int:
+    """How many challengers spent of the alpha; a confirmed drift begins a new count."""
+    is_alarm = request.reason.startswith(DRIFT_ALARM)
+    return 0 if is_alarm else record.tried_beside(incumbent.digest)
 
 
-def _verdict(request: Retrain, result: JobResult) -> dict[str, Figure]:
-    """The gate's figures as plain numbers and words, for the wire."""
-    verdict: dict[str, Figure] = {"reason": result.reason, "requested": request.reason}
-    if result.learner:
-        verdict["learner"] = result.learner
-    if result.champion_refused:
-        verdict["champion_refused"] = result.champion_refused
-    return verdict | result.figures
+def _looks(artifact: Artifact | None, result: JobResult) -> dict[str, int]:
+    if artifact is None or not is_trial(result.figures):
+        return {}
+    return {artifact.digest: int(result.figures["gate_outcomes"])}

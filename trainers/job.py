@@ -13,29 +13,35 @@ from pathlib import Path
 
 from models.artifact import Artifact
 from models.onnx_session import load_model
-from streams.errors import AssayError, ModelRefused
+from streams.errors import AssayError, ModelError, ModelRefused
 from trainers.champion import ServedChampion
 from trainers.database.feature_database import FeatureDatabase
+from trainers.dataset import Dataset
 from trainers.job_files import (
     CARD_FILE,
     CHAMPION_FILE,
     ONNX_FILE,
     JobRequest,
     JobResult,
+    Judged,
     read_request,
+    shadow_file,
     write_result,
 )
-from trainers.training import train_candidate
+from trainers.recalibration import recalibrate
+from trainers.request import RECALIBRATE, REVIEW
+from trainers.review import Standing, review
+from trainers.training import Candidate, train_candidate
 
 NICENESS = 10
 DISTRIBUTION = "assay-signals"
 FAILED = "job_failed"
+REASON_MAX = 200
 
 
 def run_job(folder: Path) -> JobResult:
     """Do what the request in `folder` asks, write the result there, and return it."""
     request = read_request(folder)
-    champion, refused = _champion(folder, request)
     with FeatureDatabase(request.database) as database:
         samples = database.read(
             request.retrain.strategy,
@@ -44,26 +50,82 @@ def run_job(folder: Path) -> JobResult:
             known_by_ts=request.cutoff_ts,
             preferred_digest=request.params_digest,
         )
-    candidate = train_candidate(
-        samples,
-        request.retrain,
-        request.settings,
-        champion=champion,
-        threshold=request.threshold,
-        code_version=version(DISTRIBUTION),
-    )
+    if request.retrain.action == REVIEW:
+        result = _reviewed(folder, request, samples)
+    else:
+        result = _made(folder, request, samples)
+    write_result(folder, result)
+    return result
+
+
+def _made(folder: Path, request: JobRequest, samples: Dataset) -> JobResult:
+    """Make a model, judge it, and leave it beside the result."""
+    champion, refused = _champion(folder, request)
+    if request.retrain.action == RECALIBRATE:
+        candidate = _recalibrated(folder, request, samples, champion, refused)
+    else:
+        candidate = train_candidate(
+            samples,
+            request.retrain,
+            request.settings,
+            champion=champion,
+            threshold=request.threshold,
+            code_version=version(DISTRIBUTION),
+            challengers_before=request.challengers_before,
+        )
     if candidate.card:
         (folder / CARD_FILE).write_bytes(candidate.card)
         (folder / ONNX_FILE).write_bytes(candidate.onnx)
-    result = JobResult(
+    return JobResult(
         promoted=candidate.verdict.promoted,
         reason=candidate.verdict.reason,
         figures=candidate.verdict.figures,
         learner=candidate.learner if candidate.card else "",
         champion_refused=refused,
     )
-    write_result(folder, result)
-    return result
+
+
+def _recalibrated(
+    folder: Path,
+    request: JobRequest,
+    samples: Dataset,
+    champion: ServedChampion | None,
+    refused: str,
+) -> Candidate:
+    if champion is None:
+        raise ModelError(f"there is no model to recalibrate: {refused or 'none is in force'}")
+    return recalibrate(
+        Artifact.from_bundle((folder / CHAMPION_FILE).read_bytes()),
+        champion,
+        samples,
+        request.retrain,
+        request.settings,
+        threshold=request.threshold,
+        code_version=version(DISTRIBUTION),
+        challengers_before=request.challengers_before,
+    )
+
+
+def _reviewed(folder: Path, request: JobRequest, samples: Dataset) -> JobResult:
+    champion, refused = _champion(folder, request)
+    shadow: list[Standing] = []
+    silent: list[Judged] = []
+    for entrant in request.entrants:
+        try:
+            model = _served(folder / shadow_file(entrant.digest), request)
+        except ModelRefused as error:
+            silent.append(Judged(entrant, "waiting", f"refused: {error}"[:REASON_MAX]))
+        else:
+            shadow.append(Standing(entrant, model))
+    judged = review(
+        samples,
+        shadow,
+        champion,
+        request.settings,
+        threshold=request.threshold,
+        challengers_before=request.challengers_before,
+    )
+    return JobResult(False, "", {}, champion_refused=refused, judged=(*judged, *silent))
 
 
 def _champion(folder: Path, request: JobRequest) -> tuple[ServedChampion | None, str]:
@@ -71,10 +133,14 @@ def _champion(folder: Path, request: JobRequest) -> tuple[ServedChampion | None,
     if not request.has_champion:
         return None, ""
     try:
-        artifact = Artifact.from_bundle((folder / CHAMPION_FILE).read_bytes())
-        return ServedChampion(load_model(artifact, request.names, request.trusted_keys)), ""
+        return _served(folder / CHAMPION_FILE, request), ""
     except ModelRefused as refused:
         return None, str(refused)
+
+
+def _served(bundle: Path, request: JobRequest) -> ServedChampion:
+    artifact = Artifact.from_bundle(bundle.read_bytes())
+    return ServedChampion(load_model(artifact, request.names, request.trusted_keys))
 
 
 def main(arguments: list[str]) -> int:

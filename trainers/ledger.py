@@ -1,23 +1,40 @@
 """The ledger of retrain requests: each is decided once, whoever answers it.
 
 A decision is written by compare-and-set before it has any effect. A worker that dies behind it,
-or that loses the race, finds it and carries out what was decided, not what it would decide.
+or that loses the race, finds it and carries out what was decided, not what it would decide. What
+people decide goes the same way (`trainers.operations`).
 """
+
+import asyncio
+import logging
+from collections.abc import Iterable
 
 import msgspec
 
+from models.registry import Placing
 from streams import subjects
 from streams.bus import Bus
 from streams.errors import ConflictError
-from streams.events import Deployment, Policy
+from streams.events import Deployment, Policy, Retrain
 from streams.topology import BUCKET_LEDGER
+
+READS_AT_ONCE_MAX = 32
+OVERTAKEN = "overtaken"
+
+log = logging.getLogger("assay.trainer")
 
 
 class Decision(msgspec.Struct, frozen=True):
     """What a request came to: the event to publish and, where one is due, the policy.
 
-    `expected` is the revision of the pointer that the champion was read at. `is_out` once all
+    `is_promoted`: the event is told on `models.deployed` and the pointer follows it, whatever its
+    share; otherwise it is told on `models.kept`. `expected` is the revision of the pointer that
+    the champion was read at, `before` that champion where no pointer named it. `is_out` once all
     of it has been published.
+
+    `request` is None for a person's own decision. `champion` is the digest of the model that was
+    in force, "" for none, `trials` how many challengers the gate judged beside it, and `looks` by
+    digest on how many outcomes, all known at `cutoff_ts`. `is_refusal`: nothing was looked at.
     """
 
     request_id: str
@@ -27,6 +44,18 @@ class Decision(msgspec.Struct, frozen=True):
     policy: Policy | None = None
     is_out: bool = False
     revision: int = 0
+    request: Retrain | None = None
+    cutoff_ts: int = 0
+    champion: str = ""
+    trials: int = 0
+    looks: dict[str, int] = {}
+    is_refusal: bool = False
+    before: Placing | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it came to that, in a word."""
+        return str(self.deployment.verdict.get("reason", ""))
 
 
 class Ledger:
@@ -37,11 +66,15 @@ class Ledger:
 
     async def find(self, request_id: str) -> Decision | None:
         """Return what was decided, or None."""
-        entry = await self._bus.key_get(BUCKET_LEDGER, subjects.token(request_id))
-        if entry is None:
-            return None
-        decision = msgspec.json.decode(entry.value, type=Decision)
-        return msgspec.structs.replace(decision, revision=entry.revision)
+        return await self._read(subjects.token(request_id))
+
+    async def decisions(self) -> list[Decision]:
+        """Return every decision that can be read, by event time and request id."""
+        keys = await self._bus.keys(BUCKET_LEDGER)
+        found: list[Decision] = []
+        for start in range(0, len(keys), READS_AT_ONCE_MAX):
+            found += await self._readable(keys[start : start + READS_AT_ONCE_MAX])
+        return sorted(found, key=lambda d: (d.deployment.effective_ts, d.request_id))
 
     async def decide(self, decision: Decision) -> Decision:
         """Write a decision if there is none yet; return the one that stands."""
@@ -50,6 +83,23 @@ class Ledger:
     async def amend(self, decision: Decision) -> Decision:
         """Replace a decision that was read; return the one that stands."""
         return await self._write(decision, expected=decision.revision)
+
+    async def _readable(self, keys: Iterable[str]) -> list[Decision]:
+        async def read(key: str) -> Decision | None:
+            try:
+                return await self._read(key)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                log.warning("%s/%s is not a decision: %s", BUCKET_LEDGER, key, error)
+                return None
+
+        return [found for found in await asyncio.gather(*map(read, keys)) if found is not None]
+
+    async def _read(self, key: str) -> Decision | None:
+        entry = await self._bus.key_get(BUCKET_LEDGER, key)
+        if entry is None:
+            return None
+        decision = msgspec.json.decode(entry.value, type=Decision)
+        return msgspec.structs.replace(decision, revision=entry.revision)
 
     async def _write(self, decision: Decision, expected: int) -> Decision:
         key = subjects.token(decision.request_id)

@@ -1,4 +1,4 @@
-"""Carries a decision out: pointer, event, policy, each once, in this order."""
+"""Carries a decision out: pointer, event, policy, shadow record, each once, in this order."""
 
 import logging
 
@@ -8,49 +8,62 @@ from models.registry import Registry
 from streams import codec, subjects, topology
 from streams.bus import Bus
 from streams.errors import ConflictError
-from streams.events import Deployment, Event, Retrain
-from trainers.ledger import Decision, Ledger
+from streams.events import Deployment, Event
+from trainers.ledger import OVERTAKEN, Decision, Ledger
+from trainers.shadows import Shadows
 from trainers.stream_reading import holds
-
-OVERTAKEN = "overtaken"
 
 log = logging.getLogger("assay.trainer")
 
 
 class Publishing:
-    """Makes a decision of the ledger come true; may be called again at any point."""
+    """Makes decisions of the ledger come true; may be called again at any point."""
 
     def __init__(self, bus: Bus, ledger: Ledger) -> None:
         self._bus = bus
         self._ledger = ledger
         self._registry = Registry(bus)
+        self._shadows = Shadows(bus)
 
-    async def carry_out(self, decision: Decision, request: Retrain, *, is_fresh: bool) -> None:
-        """Point, publish and mark as out; a promotion that lost its race is kept instead.
+    async def finish_open(self) -> int:
+        """Carry out what was decided by somebody who died before all of it was out.
 
-        A decision that is not `is_fresh` may have been half carried out by somebody before.
+        Returns how many decisions those were.
         """
-        if decision.is_out:
-            return
-        if decision.is_promoted and not await self._point(decision):
+        left = [decision for decision in await self._ledger.decisions() if not decision.is_out]
+        for decision in left:
+            await self.carry_out(decision, is_fresh=False)
+        return len(left)
+
+    async def carry_out(self, decision: Decision, *, is_fresh: bool) -> Decision:
+        """Point, publish and mark as out; return the decision that stands.
+
+        A promotion that lost its race is kept instead. A decision that is not `is_fresh` may have
+        been half carried out by somebody before.
+        """
+        if not decision.is_out and decision.is_promoted and not await self._point(decision):
             log.warning("request %s was overtaken by another model", decision.request_id)
             decision = await self._ledger.amend(_overtaken(decision))
+            is_fresh = False
+        if decision.is_out:
+            return decision
         deployment = decision.deployment
-        if decision.is_promoted:
-            subject, stream = subjects.deployed(request.strategy), topology.INPUT
-        else:
-            subject, stream = subjects.kept(request.strategy), topology.DRIFT
+        subject, stream = _place(decision)
         await self._publish(stream, subject, deployment, decision.request_id, is_fresh)
         if decision.policy is not None:
-            subject, policy_id = subjects.policy(request.strategy), f"{decision.request_id}:policy"
+            subject = subjects.policy(deployment.strategy)
+            policy_id = f"{decision.request_id}:policy"
             await self._publish(topology.INPUT, subject, decision.policy, policy_id, is_fresh)
-        await self._ledger.amend(msgspec.structs.replace(decision, is_out=True))
+        if not decision.is_refusal:
+            await self._shadows.note(decision)
+        decision = await self._ledger.amend(msgspec.structs.replace(decision, is_out=True))
         log.info(
             "%s %s: %s",
             "promoted" if decision.is_promoted else "kept",
             deployment.version,
-            deployment.verdict.get("reason"),
+            decision.reason,
         )
+        return decision
 
     async def _point(self, decision: Decision) -> bool:
         """Put the model in force; returns False when another one was put there meanwhile."""
@@ -64,11 +77,16 @@ class Publishing:
                 effective_ts=deployment.effective_ts,
                 expected=decision.expected,
                 request_id=decision.request_id,
+                share=deployment.share,
+                before=decision.before,
             )
         except ConflictError:
             held = await self._registry.pointer(deployment.strategy, deployment.symbol)
-            placings = () if held is None else (held.current, *held.history)
-            return any(placing.request_id == decision.request_id for placing in placings)
+            if held is not None and held.is_of(decision.request_id):
+                return True
+            # A canary that was replaced since leaves no trace there, but was told.
+            subject, stream = _place(decision)
+            return await holds(self._bus, stream, subject, decision.request_id)
         return True
 
     async def _publish(
@@ -79,8 +97,18 @@ class Publishing:
         await self._bus.publish(subject, codec.encode(event), msg_id=msg_id)
 
 
+def _place(decision: Decision) -> tuple[str, str]:
+    """Return the subject and the stream of a decision's event."""
+    strategy = decision.deployment.strategy
+    if decision.is_promoted:
+        return subjects.deployed(strategy), topology.INPUT
+    return subjects.kept(strategy), topology.DRIFT
+
+
 def _overtaken(decision: Decision) -> Decision:
     kept: Deployment = msgspec.structs.replace(
         decision.deployment, verdict=decision.deployment.verdict | {"reason": OVERTAKEN}
     )
-    return msgspec.structs.replace(decision, deployment=kept, is_promoted=False, policy=None)
+    return msgspec.structs.replace(
+        decision, deployment=kept, is_promoted=False, policy=None, trials=0, looks={}
+    )

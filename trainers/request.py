@@ -1,5 +1,6 @@
-"""Which retrain requests can be honoured."""
+"""Which retrain requests can be honoured, and what they are about."""
 
+from models.registry import Registry
 from streams.errors import WireError
 from streams.events import Retrain
 
@@ -7,9 +8,19 @@ REQUEST_ID_CHARACTERS_MAX = 256
 SYMBOL_CHARACTERS_MAX = 256
 REQUEST_TS_MAX = 2**62
 
+RETRAIN = "retrain"
+RECALIBRATE = "recalibrate"
+REVIEW = "review"
+ACTIONS = (RETRAIN, RECALIBRATE, REVIEW)
+
+DRIFT_ROLE = "drift"
+DRIFT_ALARM = "drift:"
+CALIBRATION_ALARM = "calibration:"
+PEOPLES_REASONS = ("manual", "forced", "initial")
+
 
 def check_request(request: Retrain) -> None:
-    """Raise WireError unless its id can name messages and keys, and its times can be stored.
+    """Raise WireError unless its id can name messages and keys, and it can be carried out.
 
     What is taken here is decided and published under its id: one that no bus takes would be
     decided, and then stand in the way of every later request.
@@ -21,6 +32,10 @@ def check_request(request: Retrain) -> None:
             "request_id",
             f"request_id must be 1 to {REQUEST_ID_CHARACTERS_MAX} printable ASCII characters "
             f"without spaces, was {name[:64]!r}",
+        )
+    if request.action not in ACTIONS:
+        raise WireError(
+            "action", f"action must be one of {', '.join(ACTIONS)}, was {request.action[:64]!r}"
         )
     if request.symbol is not None and len(request.symbol) > SYMBOL_CHARACTERS_MAX:
         raise WireError(
@@ -40,3 +55,30 @@ def check_request(request: Retrain) -> None:
             f"since_ts must not lie behind the request's own ts {request.ts}, was "
             f"{request.since_ts}",
         )
+
+
+def is_persons(request: Retrain) -> bool:
+    """Whether a person asked, whom neither a cooldown nor a newer request keeps waiting."""
+    return request.requested_by != DRIFT_ROLE and request.reason in PEOPLES_REASONS
+
+
+def is_alarm_about(request: Retrain, version: str | None) -> bool:
+    """Whether a drift detector has just found wanting the model of that version."""
+    return request.reason.startswith(DRIFT_ALARM) and request.model in {"", version}
+
+
+async def scope_of(registry: Registry, request: Retrain) -> str | None:
+    """Return the symbol whose own model was found wanting, None for the strategy's.
+
+    The drift monitor watches models by their versions; which scope one is of, pointers know.
+    Raises ModelRefused where one cannot be read.
+    """
+    if request.symbol is not None or not request.model:
+        return request.symbol
+    pointers = [p for p in await registry.pointers() if p.strategy == request.strategy]
+    if any(p.symbol is None and p.current.version == request.model for p in pointers):
+        return None
+    for pointer in pointers:
+        if pointer.symbol is not None and pointer.has_had(request.model):
+            return pointer.symbol
+    return None

@@ -3,11 +3,13 @@
 A request is taken from the RETRAIN work queue and held by heartbeats. The samples that were known
 at its event time are read once everything in the streams is in the database; a job in a process
 of its own trains and judges; the decision is written into the ledger, and only then carried out:
-artefact, pointer, `models.deployed` (INPUT) or `models.kept` (DRIFT), policy. Every step may be
-repeated by this worker or another one, and is done once.
+artefact, pointer, `models.deployed` (INPUT) or `models.kept` (DRIFT), policy, shadow record.
+Every step may be repeated by this worker or another one, and is done once. What somebody had
+decided who died before all of it was out is finished first.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ from engine.settings import StrategySettings
 from models.signing import SigningKey
 from models.vector import vector_names
 from streams import codec, subjects, topology
-from streams.bus import HEADER_ERROR, Bus, Work
+from streams.bus import HEADER_ERROR, Bus, Message, Work, WorkQueue
 from streams.errors import ModelError, WireError
 from streams.events import Retrain
 from streams.waiting import end_tasks
@@ -28,13 +30,16 @@ from trainers.collecting import Collecting
 from trainers.collector import Collector
 from trainers.database.feature_database import FeatureDatabase
 from trainers.decider import Decider
+from trainers.job import FAILED
 from trainers.job_process import COMMAND
 from trainers.learner import check_learner
 from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
-from trainers.request import check_request
+from trainers.refusals import GAVE_UP
+from trainers.request import check_request, is_persons
 from trainers.settings import TrainSettings
 from trainers.together import run_together
+from trainers.training_jobs import TrainingJobs
 from trainers.vouching import Vouching
 
 HEARTBEAT_S = 10.0
@@ -42,7 +47,6 @@ HEARTBEAT_S = 10.0
 
 TAKE_TIMEOUT_S = 0.5
 DELIVERIES_MAX = 5
-GAVE_UP = "gave_up"
 
 log = logging.getLogger("assay.trainer")
 
@@ -87,9 +91,9 @@ class RetrainWorker:
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
         self._publishing = Publishing(bus, self._ledger)
-        self._decider = Decider(
-            bus,
-            {s.name: s for s in strategies},
+        by_name = {s.name: s for s in strategies}
+        jobs = TrainingJobs(
+            by_name,
             self._names,
             context=context,
             settings=settings,
@@ -97,14 +101,18 @@ class RetrainWorker:
             folder=folder / f"trainer-{shard}",
             signer=signer,
             trusted_keys=tuple({*trusted_keys, signer.public_hex}),
-            job_command=job_command,
+            command=job_command,
         )
+        self._decider = Decider(bus, by_name, settings, jobs)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good.
 
         A request that is being worked on goes back to the queue, and its job is ended.
         """
+        finished = await self._publishing.finish_open()
+        if finished:
+            log.info("finished what was decided before: %d", finished)
         queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
         with FeatureDatabase(self._database_path) as database:
             provenance = register_run(
@@ -118,7 +126,7 @@ class RetrainWorker:
                 while True:
                     work = await queue.next(TAKE_TIMEOUT_S)
                     if work is not None:
-                        await self._handle(work, collecting, database)
+                        await self._handle(work, queue, collecting, database)
 
             async def until_stopped() -> None:
                 await stop.wait()
@@ -133,7 +141,11 @@ class RetrainWorker:
                 await queue.close()
 
     async def _handle(
-        self, work: Work, collecting: Collecting | None, database: FeatureDatabase
+        self,
+        work: Work,
+        queue: WorkQueue,
+        collecting: Collecting | None,
+        database: FeatureDatabase,
     ) -> None:
         request = await self._read(work)
         if request is None:
@@ -141,7 +153,17 @@ class RetrainWorker:
             return
         beating = asyncio.create_task(_beat(work))
         try:
-            await self._answer(request, work.deliveries, collecting, database)
+            decision = await self._ledger.find(request.request_id)
+            is_fresh = decision is None
+            if decision is None:
+                waiting = () if is_persons(request) else await _behind(queue, work.message)
+                if collecting is not None:
+                    await collecting.catch_up()
+                cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
+                decision = await self._decide(request, cutoff_ts, waiting, work.deliveries)
+            else:
+                log.info("request %s was decided before", request.request_id)
+            await self._publishing.carry_out(decision, is_fresh=is_fresh)
             await work.done()
         except asyncio.CancelledError:
             await work.retry(0.0)
@@ -149,38 +171,18 @@ class RetrainWorker:
         finally:
             await end_tasks((beating,))
 
-    async def _answer(
-        self,
-        request: Retrain,
-        deliveries: int,
-        collecting: Collecting | None,
-        database: FeatureDatabase,
-    ) -> None:
-        decision = await self._ledger.find(request.request_id)
-        is_fresh = decision is None
-        if decision is None:
-            decision = await self._decide(request, deliveries, collecting, database)
-        else:
-            log.info("request %s was decided before", request.request_id)
-        await self._publishing.carry_out(decision, request, is_fresh=is_fresh)
-
     async def _decide(
-        self,
-        request: Retrain,
-        deliveries: int,
-        collecting: Collecting | None,
-        database: FeatureDatabase,
+        self, request: Retrain, cutoff_ts: int, waiting: Sequence[Retrain], deliveries: int
     ) -> Decision:
-        if collecting is not None:
-            await collecting.catch_up()
-        cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
         try:
             if deliveries > DELIVERIES_MAX:
-                raise ModelError(f"{GAVE_UP}: taken {deliveries} times without an answer")
-            decision = await self._decider.decide(request, cutoff_ts)
+                reason = f"{GAVE_UP}: taken {deliveries} times without an answer"
+                decision = await self._decider.refuse(request, cutoff_ts, reason)
+            else:
+                decision = await self._decider.decide(request, cutoff_ts, waiting)
         except ModelError as error:
             log.error("request %s: %s", request.request_id, error)
-            decision = await self._decider.refuse(request, cutoff_ts, error)
+            decision = await self._decider.refuse(request, cutoff_ts, f"{FAILED}: {error}")
         return await self._ledger.decide(decision)
 
     async def _read(self, work: Work) -> Retrain | None:
@@ -205,6 +207,17 @@ class RetrainWorker:
             )
             return None
         return msgspec.structs.replace(event, symbol=event.symbol or None)
+
+
+async def _behind(queue: WorkQueue, message: Message) -> list[Retrain]:
+    """Return the requests behind a message in the queue, as far as they can be read."""
+    found = []
+    for later in await queue.behind(message):
+        with contextlib.suppress(WireError):
+            event = codec.decode(later.payload)
+            if isinstance(event, Retrain):
+                found.append(event)
+    return found
 
 
 async def _beat(work: Work) -> None:

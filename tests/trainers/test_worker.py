@@ -238,8 +238,8 @@ async def test_a_promotion_that_lost_its_race_is_kept(house: House, monkeypatch)
     worker = house.worker()
     decide = worker._decider.decide
 
-    async def overtaken(request, cutoff_ts):
-        decision = await decide(request, cutoff_ts)
+    async def overtaken(*arguments):
+        decision = await decide(*arguments)
         await Registry(house.bus).point(
             STRATEGY, None, "other", "0" * 64, effective_ts=1, expected=0, request_id="r-0"
         )

@@ -9,9 +9,9 @@ import pytest
 
 from models.registry import Registry
 from tests.trainers.house import PATIENCE_S, SKILLED, STRATEGY, House, end_of
-from trainers.decider import Decider
 from trainers.ledger import Ledger
 from trainers.publishing import Publishing
+from trainers.training_jobs import TrainingJobs
 
 NEVER_TRAINS = (sys.executable, "-c", "raise SystemExit(1)")
 
@@ -32,8 +32,8 @@ def dying(step: Callable[..., Awaitable[Any]], when: str) -> Callable[..., Await
 @pytest.mark.parametrize(
     ("owner", "step", "when"),
     [
-        (Decider, "_trained", "before"),
-        (Decider, "_trained", "behind"),
+        (TrainingJobs, "run", "before"),
+        (TrainingJobs, "run", "behind"),
         (Registry, "put", "behind"),
         (Ledger, "decide", "before"),
         (Ledger, "decide", "behind"),

@@ -1,0 +1,172 @@
+"""What stands in the shadow of a scope, and what was tried there: one record by compare-and-set.
+
+Challengers that had a model but were not promoted stay for a while: every answer carries the
+vector that was served, so they speak on the very same inputs later, off the hot path. The record
+also counts what the gate has judged beside the model in force, for its alpha is spent over all of
+them. It follows from the decisions in the ledger; to note one twice changes nothing.
+"""
+
+import msgspec
+
+from models.registry import scope_key
+from streams.bus import Bus
+from streams.errors import ConflictError, ModelRefused
+from streams.topology import BUCKET_MODELS
+from trainers.ledger import OVERTAKEN, Decision
+from trainers.request import DRIFT_ALARM, RECALIBRATE, RETRAIN
+
+SHADOWS_MAX = 8
+LOOKS_MAX = 16
+ANSWERS_MAX = 64
+NOTE_TRIES = 16
+KIND = "shadow"
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """A challenger that was not promoted, and the request that it was made for."""
+
+    version: str
+    digest: str
+    request_id: str
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How often a model was judged beside the one in force, on how many outcomes at last."""
+
+    digest: str
+    outcomes: int
+    count: int = 1
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A request that was worked on: `ts` is the event time up to which it was."""
+
+    request_id: str
+    action: str
+    reason: str
+    ts: int
+
+
+class ScopeRecord(msgspec.Struct, frozen=True):
+    """The shadow of a scope, everything newest first.
+
+    `champion` is the digest that `tried` challengers were judged beside since it came into force,
+    or since its last confirmed drift.
+    """
+
+    shadows: tuple[Shadow, ...] = ()
+    champion: str = ""
+    tried: int = 0
+    looks: tuple[Look, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    revision: int = 0
+
+    def tried_beside(self, champion: str) -> int:
+        """How many challengers were judged beside this champion."""
+        return self.tried if champion == self.champion else 0
+
+    def look_at(self, digest: str, champion: str) -> Look:
+        """Return the last look at a model beside this champion."""
+        found = (look for look in self.looks if look.digest == digest)
+        nothing = Look(digest, 0, 0)
+        return next(found, nothing) if champion == self.champion else nothing
+
+    def newest_ts(self, *actions: str, reason: str = "") -> int | None:
+        """Return the event time of the newest answer to requests of these actions, or None.
+
+        `reason`: only to those whose reason begins so.
+        """
+        answers = (a for a in self.answers if a.action in actions and a.reason.startswith(reason))
+        return max((answer.ts for answer in answers), default=None)
+
+    def noting(self, decision: Decision) -> "ScopeRecord":
+        """Return the record behind a decision."""
+        request = decision.request
+        if request and any(a.request_id == request.request_id for a in self.answers):
+            return self
+        # What was overtaken was decided beside a model that is not in force any more.
+        record = self if decision.reason == OVERTAKEN else self._beside(decision.champion)
+        if request is not None:
+            record = record._answering(decision)
+        if decision.is_promoted and decision.deployment.share >= 1.0:
+            record = record._beside(decision.deployment.digest)
+        return record
+
+    def _beside(self, champion: str) -> "ScopeRecord":
+        if champion == self.champion:
+            return self
+        left = tuple(shadow for shadow in self.shadows if shadow.digest != champion)
+        return msgspec.structs.replace(self, champion=champion, tried=0, looks=(), shadows=left)
+
+    def _answering(self, decision: Decision) -> "ScopeRecord":
+        request = decision.request
+        assert request is not None
+        is_alarm = request.reason.startswith(DRIFT_ALARM)
+        answer = Answer(request.request_id, request.action, request.reason, decision.cutoff_ts)
+        looks = tuple(
+            Look(digest, outcomes, self.look_at(digest, self.champion).count + 1)
+            for digest, outcomes in decision.looks.items()
+        )
+        others = tuple(look for look in self.looks if look.digest not in decision.looks)
+        return msgspec.structs.replace(
+            self,
+            tried=(0 if is_alarm else self.tried) + decision.trials,
+            looks=(*looks, *others)[:LOOKS_MAX],
+            answers=(answer, *self.answers)[:ANSWERS_MAX],
+            shadows=self._with_challenger_of(decision),
+        )
+
+    def _with_challenger_of(self, decision: Decision) -> tuple[Shadow, ...]:
+        made, request = decision.deployment, decision.request
+        is_challenger = request is not None and request.action in (RETRAIN, RECALIBRATE)
+        if decision.is_promoted:
+            # A canary is judged on its own: it left the shadow, or was never there.
+            return tuple(shadow for shadow in self.shadows if shadow.digest != made.digest)
+        if not is_challenger or made.digest in {"", self.champion}:
+            return self.shadows
+        others = (shadow for shadow in self.shadows if shadow.digest != made.digest)
+        shadow = Shadow(made.version, made.digest, decision.request_id)
+        return (shadow, *others)[:SHADOWS_MAX]
+
+
+class Shadows:
+    """The records of all scopes, over a bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def of(self, strategy: str, symbol: str | None) -> ScopeRecord:
+        """Return the record of a scope, an empty one where nothing was noted yet.
+
+        Raises ModelRefused where it cannot be read.
+        """
+        key = scope_key(strategy, symbol, KIND)
+        entry = await self._bus.key_get(BUCKET_MODELS, key)
+        if entry is None:
+            return ScopeRecord()
+        try:
+            record = msgspec.json.decode(entry.value, type=ScopeRecord)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ModelRefused(
+                f"the key {BUCKET_MODELS}/{key} is not a shadow record ({error}); write {{}} there"
+            ) from None
+        return msgspec.structs.replace(record, revision=entry.revision)
+
+    async def note(self, decision: Decision) -> ScopeRecord:
+        """Note a decision; doing it again changes nothing. Raises ConflictError under a storm."""
+        scope = decision.deployment.strategy, decision.deployment.symbol
+        for _ in range(NOTE_TRIES):
+            record = await self.of(*scope)
+            noted = record.noting(decision)
+            if noted == record:
+                return record
+            value = msgspec.json.encode(msgspec.structs.replace(noted, revision=0))
+            key = scope_key(*scope, KIND)
+            try:
+                revision = await self._bus.key_put(
+                    BUCKET_MODELS, key, value, expected=record.revision
+                )
+            except ConflictError:
+                continue
+            return msgspec.structs.replace(noted, revision=revision)
+        raise ConflictError(f"{NOTE_TRIES} others wrote the shadow record of {scope} first")
