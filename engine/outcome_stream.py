@@ -60,6 +60,14 @@ def _rank_residual(reference: Reference) -> OutcomeStream:
     return rank_residual
 
 
+# Lowest and highest value of each stream.
+RANGES = {
+    "error": (0.0, 1.0),
+    "brier": (0.0, 1.0),
+    "rank_residual": (-0.5 * RANK_RESIDUAL_SCALE, 0.5 * RANK_RESIDUAL_SCALE),
+    "residual": (-1.0, 1.0),
+}
+
 STREAMS: dict[str, Callable[[Reference], OutcomeStream]] = {
     "error": lambda _: error,
     "brier": lambda _: brier,

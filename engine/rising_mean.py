@@ -1,5 +1,7 @@
 """Where a stream's mean began to rise."""
 
+from typing import Any
+
 
 class RisingMean:
     """The age of the last low of a stream's cumulative excess.
@@ -24,3 +26,17 @@ class RisingMean:
             self._excess, self.age = 0.0, 0
         else:
             self.age += 1
+
+    def save(self) -> dict[str, Any]:
+        """Return its state."""
+        return {
+            "count": self._count,
+            "mean": self._mean,
+            "excess": self._excess,
+            "age": self.age,
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._count, self.age = int(saved["count"]), int(saved["age"])
+        self._mean, self._excess = float(saved["mean"]), float(saved["excess"])

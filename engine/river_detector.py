@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+from engine.outcome_stream import RANGES
 from engine.rising_mean import RisingMean
 
 VALUES_KEPT_MAX = 8_192
@@ -18,27 +19,30 @@ VALUES_KEPT_MAX = 8_192
 class RiverDetector:
     """A river detector over a stream of numbers that rises when the model worsens.
 
-    `make_river` gives a new one. It resets itself on the update after an alarm; the changepoint is
+    `make_river` gives a new one. A value outside the range of `stream` is held within it: river's
+    would fail on some. It resets itself on the update after an alarm; the changepoint is
     then looked for anew, from `tolerance` above the running mean. river shows a verdict, no
     statistic: `statistic` is 1 on an alarm, else 0, and `threshold` 1.
     """
 
-    def __init__(self, make_river: Callable[[], Any], *, tolerance: float) -> None:
+    def __init__(self, make_river: Callable[[], Any], *, stream: str, tolerance: float) -> None:
         self._make_river = make_river
+        self._lowest, self._highest = RANGES[stream]
         self._tolerance = tolerance
         self.threshold = 1.0
         self._start(array("d"))
 
     def update(self, x: float) -> None:
-        """Take the next value; one that is not finite is passed over."""
-        if not math.isfinite(x):
+        """Take the next value; NaN is passed over."""
+        if math.isnan(x):
             return
         if self.drift_detected:
             self._start(array("d"))
         elif len(self._values) >= VALUES_KEPT_MAX:
             self._start(self._values[-VALUES_KEPT_MAX // 2 :])
-        self._values.append(x)
-        self._take(x)
+        value = min(max(x, self._lowest), self._highest)
+        self._values.append(value)
+        self._take(value)
 
     def save(self) -> dict[str, Any]:
         """Return the values since it started anew, little-endian doubles."""

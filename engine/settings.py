@@ -92,7 +92,7 @@ class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     detectors: tuple[str, ...] = ("slope", "intercept")
     budget: Positive = 10_000.0
-    ranking_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.9
+    ranking_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.8
     thresholds: dict[str, Positive] = {}
     reference_outcomes: Annotated[int, msgspec.Meta(ge=20)] = 100
     cooldown_outcomes: Count = 100

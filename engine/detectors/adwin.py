@@ -1,7 +1,8 @@
 """ADWIN on the error rate: is the mean of the recent part of the window higher than before?
 
 river's ADWIN is two-sided; here only a rise alarms, an improvement is left to shrink its window. It
-looks every 32 outcomes. The threshold is −log₁₀ δ. Source: Bifet, Gavaldà (2007), "Learning from
+looks every 32 outcomes. The threshold is −log₁₀ δ. On a Brier score, whose mean hardly moves, it
+never alarms. Source: Bifet, Gavaldà (2007), "Learning from
 Time-Changing Data with Adaptive Windowing"; river.drift.ADWIN.
 """
 
@@ -11,10 +12,10 @@ from engine.detector import Reference
 from engine.river_detector import RiverDetector
 
 CHANNEL = "ranking"
-STREAMS = ("error", "brier")
+STREAMS = ("error",)
 CLUSTERED = False
 HAS_BUDGET = False
-DEFAULT_THRESHOLDS = {"error": 2.7, "brier": 2.7}
+DEFAULT_THRESHOLDS = {"error": 2.7}
 TOLERANCE = 0.01
 
 
@@ -39,5 +40,6 @@ def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
 
     return RiverDetector(
         lambda: OneSided(ADWIN(delta=10.0**-threshold)),  # type: ignore[no-untyped-call]
+        stream=stream,
         tolerance=TOLERANCE,
     )

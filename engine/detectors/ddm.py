@@ -19,4 +19,4 @@ def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
     """Return a detector of `stream`."""
     from river.drift.binary import DDM
 
-    return RiverDetector(lambda: DDM(drift_threshold=threshold), tolerance=TOLERANCE)
+    return RiverDetector(lambda: DDM(drift_threshold=threshold), stream=stream, tolerance=TOLERANCE)

@@ -24,5 +24,6 @@ def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
         lambda: HDDMA(  # type: ignore[no-untyped-call]
             drift_confidence=10.0**-threshold, two_sided_test=False
         ),
+        stream=stream,
         tolerance=TOLERANCE,
     )
