@@ -1,11 +1,11 @@
 """E-detectors of Shiryaev–Roberts form: evidence against a calibrated model, with a budget.
 
 Each bet says which probability q it would give instead of p, what the model is held to. Its
-evidence goes R ← (R + 1) · q(y) / p(y), where q(y) is q for y = 1 and 1 − q for y = 0. The statistic
-is the weighted mean over the bets; the alarm is at `threshold`. While the truth is p, or lies
-beyond it as seen from q, the mean number of outcomes to a false alarm is at least that, whatever
-the law of the inputs. Source: Shin, Ramdas, Rinaldo (2022), "E-detectors: a nonparametric framework
-for sequential change detection".
+evidence goes R ← (R + 1) · q(y) / p(y), where q(y) is q for y = 1 and 1 − q for y = 0. The
+statistic is the weighted mean over the bets; the alarm is at `threshold`. While the truth is p, or
+lies beyond it as seen from q, the mean number of outcomes to a false alarm is at least that,
+whatever the law of the inputs. Source: Shin, Ramdas, Rinaldo (2022), "E-detectors: a nonparametric
+framework for sequential change detection".
 
 m outcomes of concurrent trades may move together. The mean of their ratios has mean 1 however they
 do: R ← (R + m) · mean of q(y) / p(y) keeps the same promise in outcomes.
