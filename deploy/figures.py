@@ -114,11 +114,11 @@ def flip_of(tally: StrategyTally, truth: Truth) -> FlipFigures:
     alarm_ts = next((ts for ts in detected if ts >= truth.at_ts), None)
     judged = [outcome for outcome in tally.outcomes if not np.isnan(outcome.probability)]
     reversed_ = [outcome for outcome in judged if outcome.ts >= truth.at_ts]
-    newer = {
-        deployment.version
-        for _, deployment in tally.deployments
-        if alarm_ts is not None and deployment.effective_ts > alarm_ts
-    }
+    # A model that was known at the alarm is none that was made for it, kept as it may be after.
+    decided = [deployment for _, deployment in tally.deployments]
+    since_ts = np.inf if alarm_ts is None else alarm_ts
+    known = {one.version for one in decided if one.effective_ts <= since_ts}
+    newer = {one.version for one in decided} - known
     return FlipFigures(
         kind=truth.kind,
         at_signal=truth.at_signal,

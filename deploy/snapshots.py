@@ -17,8 +17,10 @@ from engine.shells.snapshot import SnapshotFile
 from models.artifact import load_artifact
 
 SCORER = "scorer"
+DRIFT = "drift"
 # What is computed with may round otherwise in another version.
 LIBRARIES = ("numba", "llvmlite", "numpy", "onnxruntime", "msgspec")
+DRIFT_LIBRARIES = ("river", "scipy")
 
 
 def snapshot_file(context: RoleContext, role: str) -> SnapshotFile:
@@ -32,14 +34,18 @@ def basis_of(role: str, settings: RunSettings, state: StateDir) -> str:
     """Return a digest of everything that decides what a role makes of its input.
 
     That is its configuration, the code of the online half, its libraries and, for a scorer, whose
-    models may speak and which one it starts with.
+    models may speak and which one it starts with; for the drift monitor, how it watches.
     """
+    libraries: tuple[str, ...] = LIBRARIES
     parts: list[object] = [role, settings.strategies, settings.data.session, settings.context]
     if role == SCORER:
         first = [one.ml.model_path for one in settings.strategies if one.ml.model_path]
         parts.append(sorted(trusted_keys(state, settings)))
         parts.append([load_artifact(Path(path)).digest for path in first])
-    parts += [(name, importlib.metadata.version(name)) for name in LIBRARIES]
+    if role == DRIFT:
+        parts.append(settings.drift)
+        libraries += DRIFT_LIBRARIES
+    parts += [(name, importlib.metadata.version(name)) for name in libraries]
     digest = hashlib.sha256(msgspec.msgpack.encode(parts, order="deterministic"))
     for package in (streams, models, engine):
         folder = Path(package.__path__[0])

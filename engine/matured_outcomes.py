@@ -6,6 +6,9 @@ judged at or before a watermark, by (that instant, strategy, signal_id).
 """
 
 import heapq
+from typing import Any
+
+import msgspec
 
 from streams.events import Outcome
 
@@ -51,6 +54,19 @@ class MaturedOutcomes:
             released.append(self._pop())
         self._released_ts = max(self._released_ts, watermark_ts)
         return released
+
+    def save(self) -> dict[str, Any]:
+        """Return what waits, as plain values."""
+        waiting = [[entry[0], msgspec.msgpack.encode(entry[-1])] for entry in self._heap]
+        return {"waiting": waiting, "released_ts": self._released_ts, "late": self.late}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from what `save` returned."""
+        outcomes = [(at, msgspec.msgpack.decode(raw, type=Outcome)) for at, raw in saved["waiting"]]
+        self._heap = [(at, one.strategy, one.signal_id, one) for at, one in outcomes]
+        self._keys = {entry[:3] for entry in self._heap}
+        self._released_ts = saved["released_ts"]
+        self.late = saved["late"]
 
     def _pop(self) -> Judged:
         at, strategy, signal_id, outcome = heapq.heappop(self._heap)

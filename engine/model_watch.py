@@ -1,129 +1,211 @@
 """The watch over one model: its reference, its detectors, and what they have said already.
 
 The first `reference_outcomes` outcomes show where the model's probabilities lie; from then on
-every detector sees every outcome. Each says `warning` once until its suspicion has passed, and
-`detected` once for the life of the watch. A retrain is asked for at an alarm of the ranking
-channel, and again at a later alarm once `cooldown_outcomes` have been judged since.
+every detector sees every outcome, or every cluster of concurrent ones. Each says `warning` once
+until its suspicion has passed, and `detected` once for the life of the watch; what it alarms
+again is told to the monitor, and the change is dated anew: more is known of it then.
 """
 
-from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from engine.detector import Detector, Named, Reference, parse_detector
-from engine.outcome_stream import OutcomeStream, make_stream
-from engine.settings import DriftSettings
+from engine.changepoint import calibration_changepoint, ranking_changepoint
+from engine.detector import ClusteredDetector, Detector, Reference
+from engine.drift_budget import RANKING, Watcher
+from engine.outcome_cluster import OutcomeCluster
+from engine.outcome_stream import OutcomeStream
+from engine.outcome_window import OutcomeWindow
+from engine.saved import Saved
+from engine.watch_state import DetectorState
 from streams.events import Outcome
 
-OUTCOME_TIMES_MAX = 20_000
-RANKING = "ranking"
+WARNING = "warning"
+DETECTED = "detected"
 
 
 class Finding(NamedTuple):
-    """What a detector says; `is_request` when a retrain is asked for (`level` may be empty)."""
+    """What a detector says; `level` is empty where it has been said, `is_alarm` at every alarm."""
 
     level: str
     detector: str
     channel: str
     statistic: float
     threshold: float
-    budget: float
     changepoint_ts: int
-    is_request: bool
+    is_alarm: bool
+
+
+class _Watching:
+    """One detector at work on its stream."""
+
+    def __init__(self, watcher: Watcher, reference: Reference) -> None:
+        self.name = watcher.name
+        self.channel = watcher.channel
+        self.detector: Detector
+        self.stream: OutcomeStream
+        self.detector, self.stream = watcher.begin(reference)
+        self.cluster = OutcomeCluster() if watcher.is_clustered else None
 
 
 class ModelWatch:
     """Judges the outcomes of one model of one strategy, from the signals of `from_ts` on.
 
-    Memory is bounded: a reference, the detectors' states, and OUTCOME_TIMES_MAX signal times.
+    Memory is bounded: a reference, the detectors' states, a window of outcomes.
     """
 
-    def __init__(self, settings: DriftSettings, from_ts: int) -> None:
+    def __init__(
+        self, watchers: tuple[Watcher, ...], reference_outcomes: int, from_ts: int = 0
+    ) -> None:
         self.from_ts = from_ts
         self.outcomes_seen = 0
-        self.detected_by = ""
-        self._settings = settings
+        self._watchers = watchers
+        self._reference_outcomes = reference_outcomes
         self._reference: list[float] = []
-        self._detectors: dict[str, Detector] = {}
-        self._streams: dict[str, OutcomeStream] = {}
-        self._named = {text: parse_detector(text) for text in settings.detectors}
+        self._mean_log_odds = 0.0
+        self._watching: tuple[_Watching, ...] = ()
+        self._window = OutcomeWindow()
         self._warned: set[str] = set()
         self._detected: set[str] = set()
-        self._changepoint_ts = 0
-        self._requested_at = 0
-        self._signal_times: deque[int] = deque(maxlen=OUTCOME_TIMES_MAX)
+        self._changepoints: dict[str, int] = {}
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether it is known where the model's probabilities lie."""
+        return len(self._reference) >= self._reference_outcomes
+
+    @property
+    def still_ranks(self) -> bool:
+        """Whether no detector of the ranking channel has said `detected`."""
+        return not any(one.name in self._detected for one in self._of(RANKING))
+
+    @property
+    def detected(self) -> tuple[tuple[str, str], ...]:
+        """The detectors that have said `detected`, each with its channel."""
+        found = [one for one in self._watching if one.name in self._detected]
+        return tuple((one.name, one.channel) for one in found)
+
+    @property
+    def changepoint_ts(self) -> int:
+        """When the model stopped ranking, as estimated; 0 while it does."""
+        return self._changepoints.get(RANKING, 0)
 
     def judge(self, outcome: Outcome, probability: float) -> list[Finding]:
         """Take the next outcome, with the model's own probability for it."""
+        y = int(outcome.y_binary > 0)
         self.outcomes_seen += 1
-        self._signal_times.append(outcome.ts)
-        if not self._detectors:
+        self._window.add(outcome.ts, probability, y)
+        if not self.has_reference:
             self._reference.append(probability)
-            if len(self._reference) >= self._settings.reference_outcomes:
+            if self.has_reference:
                 self._begin()
             return []
         findings = []
-        for name, detector in self._detectors.items():
-            detector.update(self._streams[name](probability, outcome.y_binary))
-            findings += self._heard(name, detector)
+        for one in self._watching:
+            value = one.stream(probability, y)
+            if one.cluster is None:
+                one.detector.update(value)
+            else:
+                complete = one.cluster.add(value, outcome.ts, outcome.exit_ts)
+                if not complete:
+                    continue
+                # A module that says CLUSTERED makes such a one.
+                cast(ClusteredDetector, one.detector).update_many(complete)
+            findings += self._heard(one)
         return findings
+
+    def detectors(self) -> tuple[DetectorState, ...]:
+        """Return where each detector stands; none before there is a reference."""
+        return tuple(
+            DetectorState(
+                one.name,
+                one.channel,
+                one.detector.statistic,
+                one.detector.threshold,
+                one.detector.warning_detected,
+                one.name in self._detected,
+            )
+            for one in self._watching
+        )
+
+    def save(self) -> Saved:
+        """Return all that is known of the model."""
+        facts = {
+            "from_ts": self.from_ts,
+            "outcomes_seen": self.outcomes_seen,
+            "reference": list(self._reference),
+            "detectors": {one.name: one.detector.save() for one in self._watching},
+            "clusters": {
+                one.name: one.cluster.save() for one in self._watching if one.cluster is not None
+            },
+            "warned": sorted(self._warned),
+            "detected": sorted(self._detected),
+            "changepoints": self._changepoints,
+        }
+        return Saved.of(facts, window=self._window.save())
+
+    def load(self, saved: Saved) -> None:
+        """Go on from there, in a fresh watch by the same detectors."""
+        facts = saved.facts
+        self.from_ts, self.outcomes_seen = facts["from_ts"], facts["outcomes_seen"]
+        self._reference = [float(value) for value in facts["reference"]]
+        self._window.load(saved.part("window"))
+        self._warned, self._detected = set(facts["warned"]), set(facts["detected"])
+        self._changepoints = dict(facts["changepoints"])
+        if not self.has_reference:
+            return
+        self._begin()
+        for one in self._watching:
+            one.detector.load(facts["detectors"][one.name])
+            if one.cluster is not None:
+                one.cluster.load(facts["clusters"][one.name])
 
     def _begin(self) -> None:
         reference = Reference(self._reference)
-        for text, named in self._named.items():
-            self._streams[text] = make_stream(named.stream, reference)
-            threshold = self._threshold(text, named)
-            self._detectors[text] = named.module.make(threshold, reference, named.stream)
-        self._reference = []
+        self._mean_log_odds = reference.mean_log_odds
+        self._watching = tuple(_Watching(watcher, reference) for watcher in self._watchers)
 
-    def _threshold(self, text: str, named: Named) -> float:
-        given = self._settings.thresholds.get(text, named.default_threshold)
-        return self._settings.budget if given is None else given
+    def _of(self, channel: str) -> list[_Watching]:
+        return [one for one in self._watching if one.channel == channel]
 
-    def _heard(self, name: str, detector: Detector) -> list[Finding]:
-        channel = self._named[name].module.CHANNEL
-        level = self._level(name, detector)
-        is_request = detector.drift_detected and channel == RANKING and self._may_request()
-        if not level and not is_request:
+    def _heard(self, one: _Watching) -> list[Finding]:
+        detector, is_alarm = one.detector, one.detector.drift_detected
+        level = self._level(one)
+        if not level and not is_alarm:
             return []
-        changepoint_ts = self._time_back(detector.outcomes_since_change)
-        if channel == RANKING and detector.drift_detected:
-            # A re-alarm is still the first change: what was learned before it is stale.
-            self._changepoint_ts = changepoint_ts = self._changepoint_ts or changepoint_ts
-        if is_request:
-            self._requested_at = self.outcomes_seen
+        changepoint_ts = self._changepoint(one.channel)
+        if is_alarm:
+            self._changepoints[one.channel] = changepoint_ts
         return [
             Finding(
                 level,
-                name,
-                channel,
+                one.name,
+                one.channel,
                 detector.statistic,
                 detector.threshold,
-                detector.threshold if self._named[name].module.HAS_BUDGET else 0.0,
                 changepoint_ts,
-                is_request,
+                is_alarm,
             )
         ]
 
-    def _level(self, name: str, detector: Detector) -> str:
+    def _level(self, one: _Watching) -> str:
         """Return the level to announce now, or nothing where it has been announced."""
-        if name in self._detected:
+        if one.name in self._detected:
             return ""
-        if detector.drift_detected:
-            self._detected.add(name)
-            self.detected_by = self.detected_by or name
-            return "detected"
-        if not detector.warning_detected:
-            self._warned.discard(name)
-        elif name not in self._warned:
-            self._warned.add(name)
-            return "warning"
+        if one.detector.drift_detected:
+            self._detected.add(one.name)
+            return DETECTED
+        if not one.detector.warning_detected:
+            self._warned.discard(one.name)
+        elif one.name not in self._warned:
+            self._warned.add(one.name)
+            return WARNING
         return ""
 
-    def _may_request(self) -> bool:
-        since = self.outcomes_seen - self._requested_at
-        return not self._requested_at or since >= self._settings.cooldown_outcomes
-
-    def _time_back(self, outcomes: int) -> int:
-        """Return the signal time of the first of the last `outcomes` outcomes."""
-        kept = len(self._signal_times)
-        return self._signal_times[kept - min(max(outcomes, 1), kept)]
+    def _changepoint(self, channel: str) -> int:
+        """Date the change, unless what was before it is no longer in the window."""
+        window, before = self._window, self._changepoints.get(channel)
+        if before is not None and window.is_full and window.times.min() > before:
+            return before
+        columns = (window.times, window.probability, window.outcome)
+        if channel == RANKING:
+            return ranking_changepoint(*columns, self._mean_log_odds)
+        return calibration_changepoint(*columns)

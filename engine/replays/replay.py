@@ -183,6 +183,12 @@ class ReplayDriver:
                 await self._read_up_to(role, last_seq, f"the end of {stream}")
             if role == LABELLER and role in self._roles:
                 await self._until(self._has_labeller_all_bars, "the last bar")
+        if LABELLER in self._roles and "drift" in self._roles:
+            # It reads SCORED beside OUTCOMES, and its position tells of OUTCOMES alone.
+            outcomes_ts = self.watermarks[LABELLER].event_ts
+            await self._until(
+                lambda: self.watermarks["drift"].event_ts >= outcomes_ts, "the last outcome"
+            )
         if "trainer" in self._roles and "drift" in self._roles:
             drift_ts = self.watermarks["drift"].event_ts
             await self._until(

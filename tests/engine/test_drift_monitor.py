@@ -15,7 +15,7 @@ from streams.errors import ConfigError
 from streams.events import Drift, Event, Outcome, Progress, Retrain
 
 DAY_NS = 86_400_000_000_000
-SLOPE = DriftSettings(detectors=("slope",))
+SLOPE = DriftSettings(detectors=("slope",), review_outcomes=0, refresh_growth=0.0)
 
 
 def outcome(number: int, probability: float | None, y: int, **changes: object) -> Outcome:
@@ -124,15 +124,17 @@ def test_a_model_that_keeps_its_word_is_left_alone() -> None:
 
 def test_while_drift_lasts_a_retrain_is_asked_for_again_but_not_before_the_cooldown() -> None:
     cooldown = 150
-    settings = DriftSettings(detectors=("slope", "page_hinkley"), cooldown_outcomes=cooldown)
+    settings = msgspec.structs.replace(
+        SLOPE, detectors=("slope", "page_hinkley"), cooldown_outcomes=cooldown
+    )
     answers = judged(FLIPPED, settings)
     asked = requests(answers)
     assert len(asked) >= 2
     gaps = [(b.ts - a.ts) // DAY_NS for a, b in itertools.pairwise(asked)]
     assert min(gaps) >= cooldown
     assert len({request.request_id for request in asked}) == len(asked)
-    # The change is dated once: data from before it stays stale.
-    assert len({request.since_ts for request in asked}) == 1
+    # Each dates the one change, the later ones with more to go by.
+    assert all(abs(request.since_ts // DAY_NS - 1_000) <= 40 for request in asked)
     levels = [(d.detector, d.level) for d in drifts(answers)]
     assert levels.count(("slope", "detected")) == 1
     assert levels.count(("page_hinkley", "detected")) == 1
@@ -187,7 +189,7 @@ def test_nothing_is_said_before_every_labeller_vouches_for_it() -> None:
 
 
 def test_everything_said_lies_within_the_progress() -> None:
-    monitor = DriftMonitor(DriftSettings(detectors=("slope",), maturity_days=10.0))
+    monitor = DriftMonitor(msgspec.structs.replace(SLOPE, maturity_days=10.0))
     run(monitor, list(FLIPPED))
     before = 0
     for day in range(0, 1_500, 50):
@@ -208,14 +210,7 @@ def test_fast_losers_are_no_drift_once_cohorts_are_judged_when_matured() -> None
         )
         for i, o in enumerate(base)
     ]
-    assert requests(judged(calm, DriftSettings(detectors=("slope",), maturity_days=40.0))) == []
-
-
-def test_a_drift_of_calibration_is_told_but_asks_for_no_retrain() -> None:
-    settings = DriftSettings(detectors=("intercept",))
-    answers = judged(stream(9, 1_500, "PRIOR", 500), settings)
-    assert [(d.level, d.channel) for d in drifts(answers)][-1] == ("detected", "calibration")
-    assert requests(answers) == []
+    assert requests(judged(calm, msgspec.structs.replace(SLOPE, maturity_days=40.0))) == []
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,14 +229,16 @@ def test_an_unknown_detector_is_refused_at_once() -> None:
 
 
 ARRIVALS = stream(8, 330, "FLIP", 150)
-SMALL = DriftSettings(detectors=("slope",), budget=50.0, reference_outcomes=20, cooldown_outcomes=5)
+SMALL = DriftSettings(
+    detectors=("slope", "intercept"), budget=50.0, reference_outcomes=20, cooldown_outcomes=5
+)
 
 
 @given(data=st.data())
 def test_the_order_of_arrival_changes_nothing(data: st.DataObject) -> None:
     """Within what the watermark promises, any order, any repeats, any pauses."""
     expected = judged(ARRIVALS, SMALL)
-    assert len(requests(expected)) > 1
+    assert len({request.action for request in requests(expected)}) > 1
     monitor = DriftMonitor(SMALL)
     answers = []
     block = data.draw(st.integers(5, 150))
