@@ -1,31 +1,56 @@
 """The registry of a running broker, as people look at it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from deploy.connection import connect
+from deploy.known_models import find_model, known_models
+from deploy.recorded import newest_event_ts
 from models.card import ModelCard
 from models.registry import Pointer, Registry
 from streams.bus import Bus
+from streams.interval import DAY_NS
 
 NULL_MODEL = "null model"
 
 
 class ModelLine(msgspec.Struct, frozen=True):
-    """What is in force for a scope; digest empty: the null model."""
+    """What is in force for a scope; digest empty: the null model.
+
+    `age_days` of event time since it came into force, None before the first event. `max_age_days`
+    and `is_expired` by the configuration that was given, None without one. `canary` answers
+    `canary_share` of the signals, "" and 0 where there is none; `previous` is what a rollback
+    brings back, "" for nothing.
+    """
 
     scope: str
     version: str
     digest: str
     effective_ts: int
+    strategy: str = ""
+    symbol: str | None = None
+    pinned: bool = False
+    canary: str = ""
+    canary_share: float = 0.0
+    previous: str = ""
+    age_days: float | None = None
+    max_age_days: float | None = None
+    is_expired: bool | None = None
 
 
-async def models_in_force(url: str) -> tuple[ModelLine, ...]:
-    """Return what is in force at the broker `url`, by scope."""
+async def models_in_force(
+    url: str, max_ages: Mapping[str, float | None] | None = None
+) -> tuple[ModelLine, ...]:
+    """Return what is in force at the broker `url`, by scope.
+
+    `max_ages`: `ml.max_age_days` by strategy, of those that are configured.
+    """
     bus = await connect(url, "assay-models")
     try:
-        return await model_lines(bus)
+        lines = await model_lines(bus)
+        return aged(lines, await newest_event_ts(bus), max_ages or {}) if lines else lines
     finally:
         await bus.close()
 
@@ -35,26 +60,37 @@ async def model_lines(bus: Bus) -> tuple[ModelLine, ...]:
     return tuple(_line(pointer) for pointer in await Registry(bus).pointers())
 
 
-async def card_of(url: str, name: str) -> dict[str, Any] | None:
-    """Return the card of the model whose version or digest starts with `name`, or None.
+def aged(
+    lines: tuple[ModelLine, ...], now_ts: int, max_ages: Mapping[str, float | None]
+) -> tuple[ModelLine, ...]:
+    """Return `lines` with their age at event time `now_ts`, 0 for unknown."""
+    return tuple(_aged(line, now_ts, max_ages) for line in lines)
 
-    The golden rows are left out: they are for machines.
+
+async def card_of(
+    url: str, name: str, max_ages: Mapping[str, float | None] | None = None
+) -> dict[str, Any] | None:
+    """Return the card of the model called `name`, or the start of that, and where it stands.
+
+    The golden rows are left out: they are for machines. None where the object store has lost it.
+    Raises ConfigError where no model, or several, are called so.
     """
     bus = await connect(url, "assay-models")
     try:
-        registry = Registry(bus)
-        placings = [
-            placing
-            for pointer in await registry.pointers()
-            for placing in (pointer.current, *pointer.history)
-            if placing.digest
-        ]
-        for placing in placings:
-            if placing.version.startswith(name) or placing.digest.startswith(name):
-                artifact = await registry.get(placing.digest)
-                if artifact is not None:
-                    return _card(placing.version, placing.digest, artifact.card)
-        return None
+        found = find_model(await known_models(bus), name)
+        artifact = await Registry(bus).get(found[0].digest)
+        if artifact is None:
+            return None
+        lines = aged(await model_lines(bus), await newest_event_ts(bus), max_ages or {})
+        speaking = [line for line in lines if line.digest == found[0].digest]
+        stands = {
+            "standing": [
+                {"strategy": one.strategy, "symbol": one.symbol, "as": one.standing}
+                for one in found
+            ],
+            "in_force": [msgspec.to_builtins(line) for line in speaking],
+        }
+        return _card(found[0].version, found[0].digest, artifact.card) | stands
     finally:
         await bus.close()
 
@@ -66,12 +102,31 @@ def _card(version: str, digest: str, card: ModelCard) -> dict[str, Any]:
     return {"version": version, "digest": digest, **fields}
 
 
+def _aged(line: ModelLine, now_ts: int, max_ages: Mapping[str, float | None]) -> ModelLine:
+    if not line.digest or not now_ts:
+        return line
+    age_days = max(0, now_ts - line.effective_ts) / DAY_NS
+    if line.strategy not in max_ages:
+        return msgspec.structs.replace(line, age_days=age_days)
+    at_most = max_ages[line.strategy]
+    is_expired = at_most is not None and age_days > at_most
+    return msgspec.structs.replace(
+        line, age_days=age_days, max_age_days=at_most, is_expired=is_expired
+    )
+
+
 def _line(pointer: Pointer) -> ModelLine:
     scope = pointer.strategy if pointer.symbol is None else f"{pointer.strategy} {pointer.symbol}"
-    current = pointer.current
+    current, canary, previous = pointer.current, pointer.canary, pointer.previous
     return ModelLine(
         scope,
         current.version or NULL_MODEL,
         current.digest,
         current.effective_ts,
+        pointer.strategy,
+        pointer.symbol,
+        pointer.pinned,
+        canary.version if canary is not None else "",
+        pointer.share if canary is not None else 0.0,
+        previous.version if previous is not None else "",
     )

@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from streams import topology
 from streams.bus import Bus, Message
 from streams.errors import WireError
 from streams.events import Bar, Bars, Event, Progress
 from streams.intake import event_of
-from streams.subjects import BARS
 
 READ_TIMEOUT_S = 0.5
-LOOK_BACK_MESSAGES = 20_000
-LOOK_BACK_BARS = 200
-SCORERS = "progress.scorer.>"
+LOOK_BACK_MESSAGES = 256
+LOOK_FURTHER_BACK_MESSAGES = 20_000
 
 
 class Recorded(NamedTuple):
@@ -54,20 +54,21 @@ async def holds_any(bus: Bus, stream: str, wanted: tuple[str, ...]) -> bool:
 
 
 async def newest_event_ts(bus: Bus) -> int:
-    """Return the event time that scorers have come to, or the newest bar's; 0 where there is none.
+    """Return the event time that a broker has come to, UTC nanoseconds; 0 before the first bar.
 
-    UTC nanoseconds. A model that is to speak at once comes into force then.
+    That is the newest bar or watermark among the last messages of INPUT and SCORED: what a signal
+    says of its own time is no time of the market. A model that is to speak at once comes into
+    force then.
     """
-    end = await bus.last_seq(topology.INPUT)
-    bars = await recorded(bus, topology.INPUT, (BARS,), start_seq=max(1, end - LOOK_BACK_BARS + 1))
-    newest = max((_newest_ts(one.event) for one in bars), default=0)
-    if newest:
-        return newest
-    end = await bus.last_seq(topology.SCORED)
-    said = await recorded(
-        bus, topology.SCORED, (SCORERS,), start_seq=max(1, end - LOOK_BACK_MESSAGES + 1)
-    )
-    return max((_newest_ts(one.event) for one in said), default=0)
+    for at_most in (LOOK_BACK_MESSAGES, LOOK_FURTHER_BACK_MESSAGES):
+        newest = 0
+        for stream in (topology.INPUT, topology.SCORED):
+            start = await bus.last_seq(stream) - at_most + 1
+            found = await recorded(bus, stream, (), start_seq=max(1, start))
+            newest = max((newest, *(_newest_ts(one.event) for one in found)))
+        if newest:
+            return newest
+    return 0
 
 
 def _newest_ts(event: Event) -> int:
@@ -77,5 +78,5 @@ def _newest_ts(event: Event) -> int:
         return event.event_ts
     if isinstance(event, Bars):
         whole = len(event.ts) - len(event.ts) % 8
-        return int.from_bytes(event.ts[max(0, whole - 8) : whole], "little", signed=True)
+        return int(np.frombuffer(event.ts[:whole], "<i8").max(initial=0))
     return 0

@@ -1,0 +1,45 @@
+"""The models in force as a table."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+from deploy.model_shelf import ModelLine
+from deploy.tables import plain_table
+from deploy.terminal_text import one_line
+
+TEXT_SHOWN = 80
+
+
+def models_table(models: Iterable[ModelLine]) -> Table:
+    """Return one row per scope: model, age and its limit in days of event time, and notes."""
+    table = plain_table()
+    table.add_column("scope", overflow="fold")
+    table.add_column("model", overflow="fold")
+    table.add_column("days old", justify="right")
+    table.add_column("notes", overflow="fold")
+    for model in models:
+        cells = (model.scope, model.version, _age(model), _notes(model))
+        table.add_row(*(Text(one_line(cell, TEXT_SHOWN * 3)) for cell in cells))
+    return table
+
+
+def _age(model: ModelLine) -> str:
+    if model.age_days is None:
+        return "-"
+    limit = "" if model.max_age_days is None else f" of {model.max_age_days:.4g}"
+    return f"{model.age_days:.1f}{limit}"
+
+
+def _notes(model: ModelLine) -> str:
+    notes = []
+    if model.is_expired:
+        notes.append("expired")
+    if model.pinned:
+        notes.append("pinned")
+    if model.canary:
+        notes.append(f"canary {model.canary} of {model.canary_share:.4g}")
+    if model.previous:
+        notes.append(f"before: {model.previous}")
+    return "; ".join(notes)
