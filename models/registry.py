@@ -93,7 +93,7 @@ class Registry:
 
         Raises ModelRefused if `digest` is none, or what lies under it is another model.
         """
-        if not _DIGEST.fullmatch(digest):
+        if not is_digest(digest):
             raise ModelRefused(f"a digest is 64 hex digits, was {digest[:64]!r}")
         data = await self._bus.object_get(STORE_MODELS, digest)
         if data is None:
@@ -188,6 +188,11 @@ def _moved(held: Pointer, placing: Placing, share: float, pinned: bool) -> Point
     before = () if held.current == NOTHING else (held.current,)
     history = (*before, *held.history)[:HISTORY_MAX]
     return Pointer(held.strategy, held.symbol, placing, history, pinned)
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a whole digest of a model: 64 hex digits."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def scope_key(strategy: str, symbol: str | None = None, kind: str = _POINTER) -> str:

@@ -222,11 +222,13 @@ class Decider:
         if request is None or not has_a_say(request) or (is_aside and request.action == REVIEW):
             return decision
         has_champion = incumbent.artifact is not None and not is_champion_refused
+        is_promoted = decision.is_promoted and not is_aside
+        is_alone = leaves_no_model(request, incumbent.version if has_champion else None)
+        if not (is_promoted or is_alone):
+            return decision
         action = policy_after(
-            is_promoted=decision.is_promoted and not is_aside,
-            is_without_a_model=leaves_no_model(
-                request, incumbent.version if has_champion else None
-            ),
+            is_promoted=is_promoted,
+            is_without_a_model=is_alone,
             standing=await standing_policy(self._bus, request.strategy),
         )
         if action is None:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from engine.policies import RESUME, TRAINER
-from models.registry import Placing, Pointer, Registry
+from models.registry import Placing, Pointer, Registry, is_digest
 from streams.bus import Bus
 from streams.errors import ModelError
 from streams.events import Deployment, Policy
@@ -27,8 +27,8 @@ WHY_MAX = 200
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A person's word about the model of a scope, carried out once under its `operation_id`.
 
-    promote: `version`, a version or digest that the scope or the ledger knows, comes into force,
-    or for a `share` below 1 as a canary (0 ends it). rollback: the model before the one in force
+    promote: `version`, a version or digest or the start of one, comes into force, or for a `share`
+    below 1 as a canary (0 ends it). rollback: the model before the one in force
     comes back. expire: the null model comes into force, so that the configured fallback answers.
     All for signals from `effective_ts` on, UTC nanoseconds of event time.
     """
@@ -61,9 +61,11 @@ async def carry_out_operation(bus: Bus, operation: Operation) -> Decision:
 async def digest_of_version(bus: Bus, strategy: str, symbol: str | None, version: str) -> str:
     """Return the digest of a model by its version or digest, or by the start of either.
 
-    Looked for among what the scope's pointer, its shadow and the ledger know. Raises ModelError
-    where none or several are called so.
+    Looked for among what the scope's pointer, its shadow and the ledger know; a whole digest is
+    taken as it is. Raises ModelError where none or several are called so.
     """
+    if is_digest(version):
+        return version
     pointer = await Registry(bus).pointer(strategy, symbol)
     record = await Shadows(bus).of(strategy, symbol)
     made = (d.deployment for d in await Ledger(bus).decisions())

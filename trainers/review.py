@@ -34,6 +34,7 @@ ROLLED_BACK = "rolled_back"
 CANARY_HELD = "canary_held"
 CANARY_FAILED = "canary_failed"
 CANARY_UNPROVEN = "canary_unproven"
+UNDECIDED = "undecided"
 NO_NEW_OUTCOMES = "no_new_outcomes"
 
 Floats = NDArray[np.float64]
@@ -146,4 +147,4 @@ def _canary(verdict: Verdict, settings: TrainSettings, looks: int) -> tuple[Word
         return "failed", CANARY_FAILED
     if f["gate_outcomes"] >= CANARY_WINDOWS_MAX * settings.gate.outcomes_min:
         return "failed", CANARY_UNPROVEN
-    return "unproven", NO_NEW_OUTCOMES
+    return "unproven", UNDECIDED

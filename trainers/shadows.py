@@ -107,7 +107,11 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             Look(digest, outcomes, self.look_at(digest, self.champion).count + 1)
             for digest, outcomes in decision.looks.items()
         )
-        others = tuple(look for look in self.looks if look.digest not in decision.looks)
+        if decision.is_promoted:
+            # What becomes a canary is judged on what comes from here on: it was not looked at yet.
+            looks = tuple(look for look in looks if look.digest != decision.deployment.digest)
+        touched = {decision.deployment.digest, *decision.looks}
+        others = tuple(look for look in self.looks if look.digest not in touched)
         return msgspec.structs.replace(
             self,
             tried=(0 if is_alarm else self.tried) + decision.trials,
