@@ -20,6 +20,7 @@ from deploy.commands import (
     backtest,
     data,
     demo,
+    drift,
     extract,
     models,
     optimize,
@@ -73,6 +74,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(models.app, name="models")
 app.add_typer(samples.app, name="samples")
+app.add_typer(drift.app, name="drift")
 
 
 def main() -> None:
