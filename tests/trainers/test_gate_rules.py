@@ -137,7 +137,7 @@ def test_a_moved_line_that_changes_nothing_is_left():
 
 
 def test_a_moved_line_does_not_owe_the_proof_of_its_ranking_again():
-    """A weak ranking at the right level: too few outcomes to prove the one, enough for the other."""
+    """A weak ranking: too few outcomes to prove it, and enough to tell that its level is wrong."""
     found = 0
     for seed in range(30):
         rng, truth, window, null = draw(seed, count=250, threshold=None)
