@@ -12,6 +12,7 @@ from streams.errors import ModelRefused
 MISSING_TOLD_MAX = 5
 REASONS_TOLD_MAX = 8
 WARMING = "warming"
+OUT_OF_DISTRIBUTION = "out_of_distribution"
 
 _DECLARED = "signal_"
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.adapter import columns_of, why_unusable
+from models.adapter import OUT_OF_DISTRIBUTION, columns_of, why_unusable
 from models.artifact import Artifact, check_sizes
 from models.card import DIGEST_SHOWN, ModelCard, decode_card, version_of
 from models.input_guard import ForKernel, GuardedRow
@@ -25,7 +25,6 @@ INPUT_NAME = "features"
 OUTPUT_NAME = "probability"
 GOLDEN_TOLERANCE = 1e-6
 
-OUT_OF_DISTRIBUTION = "out_of_distribution"
 MODEL_OUTPUT = "model_output"
 MODEL_FAULT = "model_fault"
 
