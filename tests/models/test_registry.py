@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from models.registry import HISTORY_MAX, Registry, scope_key
+from models.registry import HISTORY_MAX, Placing, Registry, scope_key
 from streams.errors import ConflictError, ModelError, ModelRefused
 from streams.memory_bus import MemoryBus
 from streams.topology import BUCKET_MODELS, STORE_MODELS
@@ -115,3 +115,59 @@ async def test_any_name_makes_a_key_and_no_two_make_the_same(registry, name):
     assert scope_key("a", name) != scope_key(f"a.{name}")
     pointer = await registry.point(name, name, "v", "1" * 64, effective_ts=1, expected=0)
     assert await registry.pointer(name, name) == pointer
+
+
+async def moved(registry, version: str, held=None, **options):
+    return await registry.point(
+        "alpha",
+        None,
+        version,
+        version * 64,
+        effective_ts=1,
+        expected=held.revision if held else 0,
+        request_id=f"r-{version}",
+        **options,
+    )
+
+
+async def test_a_canary_stands_beside_the_model_in_force_and_is_no_chapter_of_the_history(registry):
+    first = await moved(registry, "1")
+    second = await moved(registry, "2", first, share=0.2)
+    assert (second.current, second.history) == (first.current, ())
+    assert second.canary is not None
+    assert (second.canary.version, second.share, second.written_by) == ("2", 0.2, "r-2")
+    assert second.is_of("r-2")
+    assert second.has_had("2")
+    third = await moved(registry, "2", second, share=0.0)
+    assert (third.canary, third.share, third.current) == (None, 0.0, first.current)
+    assert await registry.pointer("alpha") == third
+
+
+async def test_a_model_that_comes_into_force_ends_the_canary(registry):
+    first = await moved(registry, "1")
+    second = await moved(registry, "2", first, share=0.2)
+    third = await moved(registry, "2", second)
+    assert (third.current.version, third.canary, third.share) == ("2", None, 0.0)
+    assert [placing.version for placing in third.history] == ["1"]
+
+
+async def test_to_pin_leaves_the_canary_where_it_is(registry):
+    first = await moved(registry, "1")
+    second = await moved(registry, "2", first, share=0.2)
+    pinned = await moved(registry, "1", second, pinned=True)
+    assert (pinned.pinned, pinned.canary, pinned.share) == (True, second.canary, 0.2)
+
+
+async def test_the_previous_model_is_the_newest_that_is_another(registry):
+    held = await moved(registry, "1")
+    assert held.previous is None
+    for version, before in (("2", "1"), ("1", "2"), ("3", "1")):
+        held = await moved(registry, version, held)
+        assert held.previous is not None
+        assert held.previous.version == before
+
+
+async def test_what_was_in_force_without_a_pointer_is_remembered_by_the_first(registry):
+    before = Placing("file", "9" * 64, 0)
+    assert (await moved(registry, "1", before=before)).previous == before
+    assert (await registry.pointer("alpha")).history == (before,)

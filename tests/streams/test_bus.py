@@ -10,7 +10,15 @@ from streams.bus import Bus, Message, Subscription
 from streams.errors import BusError, ConflictError
 from streams.limits import MESSAGE_BYTES_MAX
 from streams.memory_bus import MemoryBus
-from streams.topology import BUCKET_MODELS, INPUT, OUTCOMES, RETRAIN, SCORED, STORE_MODELS
+from streams.topology import (
+    BUCKET_MODELS,
+    INPUT,
+    OUTCOMES,
+    QUEUED_PER_STRATEGY_MAX,
+    RETRAIN,
+    SCORED,
+    STORE_MODELS,
+)
 
 SOON_S = 0.15
 PLENTY_S = 10.0
@@ -310,6 +318,51 @@ async def test_a_unit_given_back_comes_after_the_delay(bus: Bus):
     again = await queue.next(PLENTY_S)
     assert again is not None
     assert again.deliveries == 2
+
+
+async def test_a_worker_sees_what_of_a_subject_stands_behind_a_unit(bus: Bus):
+    for subject, payload in (("s", b"1"), ("t", b"2"), ("s", b"3"), ("s", b"4"), ("t", b"5")):
+        await bus.publish(f"models.retrain.{subject}", payload)
+    queue = await bus.work_queue(RETRAIN, "trainer")
+    first, second, third = [await queue.next(PLENTY_S) for _ in range(3)]
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [m.payload for m in await queue.behind(first.message)] == [b"3", b"4"]
+    assert [m.payload for m in await queue.behind(third.message)] == [b"4"]
+    await third.done()
+    assert [(m.seq, m.payload) for m in await queue.behind(first.message)] == [(4, b"4")]
+    assert [m.subject for m in await queue.behind(second.message)] == ["models.retrain.t"]
+
+
+async def test_of_too_many_units_of_one_subject_the_oldest_give_way(bus: Bus):
+    await bus.publish("models.retrain.calm", b"calm")
+    for number in range(QUEUED_PER_STRATEGY_MAX + 3):
+        await bus.send("models.retrain.storm", b"%d" % number)
+    await bus.flush()
+    queue = await bus.work_queue(RETRAIN, "trainer")
+    assert await queue.pending() == QUEUED_PER_STRATEGY_MAX + 1
+    calm, oldest = [await queue.next(PLENTY_S) for _ in range(2)]
+    assert calm is not None
+    assert oldest is not None
+    assert [calm.message.payload, oldest.message.payload] == [b"calm", b"3"]
+    assert len(await queue.behind(oldest.message)) == QUEUED_PER_STRATEGY_MAX - 1
+
+
+async def test_a_unit_that_gave_way_while_it_was_held_can_still_be_acknowledged(bus: Bus):
+    await bus.publish("models.retrain.s", b"held")
+    queue = await bus.work_queue(RETRAIN, "trainer")
+    held = await queue.next(PLENTY_S)
+    assert held is not None
+    for number in range(QUEUED_PER_STRATEGY_MAX):
+        await bus.send("models.retrain.s", b"%d" % number)
+    await bus.flush()
+    await held.heartbeat()
+    await held.done()
+    assert await queue.pending() == QUEUED_PER_STRATEGY_MAX
+    newer = await queue.next(PLENTY_S)
+    assert newer is not None
+    assert newer.message.payload == b"0"
 
 
 async def test_a_plain_stream_is_no_work_queue(bus: Bus):

@@ -1,0 +1,121 @@
+"""The record of a scope follows from its decisions, and noting one twice changes nothing."""
+
+import asyncio
+
+import pytest
+
+from models.registry import scope_key
+from streams.errors import ModelRefused
+from streams.events import Deployment, Retrain
+from streams.memory_bus import MemoryBus
+from streams.topology import BUCKET_MODELS
+from trainers.ledger import OVERTAKEN, Decision
+from trainers.shadows import ANSWERS_MAX, LOOKS_MAX, SHADOWS_MAX, ScopeRecord, Shadows
+
+
+def decision(
+    number: int,
+    *,
+    reason: str = "refresh:slope",
+    action: str = "retrain",
+    champion: str = "c",
+    promoted: bool = False,
+    share: float = 1.0,
+    word: str = "not_better_than_champion",
+    looks: dict[str, int] | None = None,
+) -> Decision:
+    request = Retrain(f"r-{number}", "alpha", None, reason, 0, "drift", number, action)
+    event = Deployment(
+        "alpha", None, f"v{number}", f"d{number}", number, None, {"reason": word}, share=share
+    )
+    looked = {f"d{number}": 300} if looks is None else looks
+    return Decision(
+        f"r-{number}",
+        event,
+        promoted,
+        request=request,
+        cutoff_ts=number,
+        champion=champion,
+        trials=1,
+        looks=looked,
+    )
+
+
+def after(*decisions: Decision) -> ScopeRecord:
+    record = ScopeRecord()
+    for one in decisions:
+        record = record.noting(one)
+        assert record.noting(one) == record
+    return record
+
+
+def test_challengers_that_were_not_promoted_stand_in_the_shadow_newest_first():
+    record = after(*map(decision, range(SHADOWS_MAX + 3)))
+    assert [shadow.digest for shadow in record.shadows] == [
+        f"d{number}" for number in reversed(range(3, SHADOWS_MAX + 3))
+    ]
+    assert record.tried_beside("c") == SHADOWS_MAX + 3
+    assert record.tried_beside("another") == 0
+
+
+def test_the_record_is_bounded():
+    record = after(*map(decision, range(ANSWERS_MAX + 5)))
+    assert len(record.answers) == ANSWERS_MAX
+    assert len(record.looks) == LOOKS_MAX
+    assert record.newest_ts("retrain") == ANSWERS_MAX + 4
+    assert record.newest_ts("review") is None
+
+
+def test_a_confirmed_drift_begins_a_new_count():
+    record = after(decision(1), decision(2), decision(3, reason="drift:slope"), decision(4))
+    assert record.tried == 2
+
+
+def test_another_champion_begins_a_new_count_and_is_in_its_own_shadow_no_more():
+    record = after(decision(1), decision(2), decision(3, promoted=True))
+    assert (record.champion, record.tried, record.looks) == ("d3", 0, ())
+    back = record.noting(decision(1, champion="d3", promoted=True, action="review"))
+    assert back == record, "r-1 was noted before"
+    back = record.noting(
+        Decision("op", Deployment("alpha", None, "v1", "d1", 9, None, {}), True, champion="d3")
+    )
+    assert [shadow.digest for shadow in back.shadows] == ["d2"]
+
+
+def test_a_canary_leaves_the_shadow_and_is_looked_at_anew():
+    record = after(decision(1), decision(2, promoted=True, share=0.1))
+    assert record.champion == "c"
+    assert [shadow.digest for shadow in record.shadows] == ["d1"]
+    assert record.look_at("d2", "c").count == 0
+    assert record.look_at("d1", "c").outcomes == 300
+
+
+def test_looks_are_counted_beside_one_champion():
+    record = after(decision(1), decision(2, action="review", looks={"d1": 450}))
+    assert record.look_at("d1", "c") == (look := record.looks[0])
+    assert (look.outcomes, look.count) == (450, 2)
+    assert record.look_at("d1", "another").count == 0
+
+
+def test_what_was_overtaken_says_nothing_of_the_champion_that_came():
+    record = after(decision(1), decision(2, promoted=True))
+    late = record.noting(decision(3, champion="c", word=OVERTAKEN))
+    assert late.champion == "d2"
+    assert late.shadows[0].digest == "d3"
+
+
+async def test_of_many_writers_none_is_lost():
+    bus = MemoryBus()
+    await asyncio.gather(*(Shadows(bus).note(decision(number)) for number in range(6)))
+    await Shadows(bus).note(decision(0))
+    record = await Shadows(bus).of("alpha", None)
+    assert {answer.ts for answer in record.answers} == set(range(6))
+    assert record.tried == 6
+    assert await Shadows(bus).of("alpha", "A") == ScopeRecord()
+
+
+async def test_a_record_that_cannot_be_read_is_told():
+    bus = MemoryBus()
+    await bus.key_put(BUCKET_MODELS, scope_key("alpha", None, "shadow"), b"rubbish")
+    with pytest.raises(ModelRefused, match=r"models/shadow\.alpha is not a shadow record"):
+        await Shadows(bus).of("alpha", None)
