@@ -12,6 +12,7 @@ from streams import subjects, topology
 from streams.bus import Bus
 from streams.events import Deployment, Drift, Retrain
 from trainers.ledger import Decision, Ledger
+from trainers.request import REVIEW
 
 DETECTED = "detected"
 REFRESH = "refresh"
@@ -46,8 +47,9 @@ class Verdict(msgspec.Struct, frozen=True):
 class Lineage(msgspec.Struct, frozen=True):
     """The account of one model; None where nothing is recorded.
 
-    `parent`: the digest of the model that it is a recalibration of, "" for none. `successor`: the
-    version that came into force for its scope after it, "" while it speaks or if it never did.
+    `parent`: the model that it is a recalibration of, by version, or digest where that is not
+    known any more; "" for none. `successor`: the version that came into force for its scope after
+    it, "" while it speaks or if it never did.
     """
 
     version: str
@@ -65,7 +67,8 @@ class Lineage(msgspec.Struct, frozen=True):
 
 async def lineage_of(bus: Bus, name: str) -> Lineage:
     """Return the account of the model called `name`; raises ConfigError for none or several."""
-    found = find_model(await known_models(bus), name)
+    known = await known_models(bus)
+    found = find_model(known, name)
     model = found[0]
     artifact = await Registry(bus).get(model.digest)
     card = artifact.card if artifact is not None else None
@@ -73,6 +76,8 @@ async def lineage_of(bus: Bus, name: str) -> Lineage:
         one for one in await Ledger(bus).decisions() if one.deployment.digest == model.digest
     ]
     request = _made_for(decisions)
+    parent = card.parent if card is not None else ""
+    versions = {one.digest: one.version for one in known}
     deployed = [
         one.event
         for one in await recorded(bus, topology.INPUT, (subjects.deployed(model.strategy),))
@@ -84,7 +89,7 @@ async def lineage_of(bus: Bus, name: str) -> Lineage:
         strategy=model.strategy,
         symbol=model.symbol,
         standing=tuple(dict.fromkeys(word for one in found for word in one.standing)),
-        parent=str(getattr(card, "parent", "") or ""),
+        parent=versions.get(parent, parent),
         data=_data(card) if card is not None else None,
         request=request,
         drift=await _drift_behind(bus, request),
@@ -94,9 +99,9 @@ async def lineage_of(bus: Bus, name: str) -> Lineage:
 
 
 def _made_for(decisions: list[Decision]) -> Retrain | None:
-    """The request that a model was made for: the first that was answered with it."""
+    """The request that a model was made for: the first that was answered with it, no review."""
     requests = [one.request for one in decisions if one.request is not None]
-    return min(requests, key=lambda request: request.ts, default=None)
+    return min(requests, key=lambda asked: (asked.action == REVIEW, asked.ts), default=None)
 
 
 async def _drift_behind(bus: Bus, request: Retrain | None) -> Drift | None:

@@ -7,6 +7,7 @@ finished by the next one, or by the next trainer that starts.
 from uuid import uuid4
 
 import msgspec
+from msgspec.structs import replace
 
 from deploy.auditing import audit_id, record
 from deploy.known_models import KnownModel, find_model, known_models
@@ -14,11 +15,11 @@ from deploy.known_strategies import check_heard_of
 from deploy.operator import Operator
 from deploy.recorded import newest_event_ts, recorded
 from models.card import ModelCard
-from models.registry import Registry
+from models.registry import Pointer, Registry
 from streams import subjects, topology
 from streams.bus import HEADER_ID, Bus
 from streams.clock import SystemClock
-from streams.errors import ConfigError, ModelError
+from streams.errors import ConfigError, ConflictError, ModelError
 from streams.events import Audit
 from trainers.ledger import Decision, Ledger
 from trainers.operations import Action, Operation, carry_out_operation
@@ -26,6 +27,7 @@ from trainers.publishing import Publishing
 
 NULL_MODEL = "null model"
 PIN, UNPIN = "pin", "unpin"
+OVERTAKEN = "overtaken: nothing was done"
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -99,28 +101,16 @@ async def hold(
 ) -> Done:
     """Pin what is in force for a scope, whatever a trainer finds, or let go of it.
 
-    Raises ConfigError where nothing is in force, ConflictError where somebody else changes it.
+    Raises ConfigError where nothing is in force, ModelError where somebody else changes it.
     """
     await finish_left(bus)
-    registry = Registry(bus)
-    pointer = await registry.pointer(strategy, symbol)
+    pointer = await Registry(bus).pointer(strategy, symbol)
     if pointer is None:
         await check_heard_of(bus, strategy)
         raise ConfigError(
             f"no model was put in force for {_said(strategy, symbol)}: nothing to hold"
         )
     current = pointer.current
-    if pointer.pinned != pinned:
-        await registry.point(
-            strategy,
-            symbol,
-            current.version,
-            current.digest,
-            effective_ts=current.effective_ts,
-            expected=pointer.revision,
-            request_id=current.request_id,
-            pinned=pinned,
-        )
     done = Done(
         action=PIN if pinned else UNPIN,
         strategy=strategy,
@@ -135,7 +125,7 @@ async def hold(
         changed=pointer.pinned != pinned,
     )
     if done.changed:
-        await record(bus, _audit(done), f"op-{uuid4().hex}")
+        await _point_again(bus, pointer, done, pinned=pinned)
     return done
 
 
@@ -153,6 +143,27 @@ async def finish_left(bus: Bus) -> int:
         if is_done and audit_id(decision.request_id) not in known:
             await record(bus, _audit(_done(decision)), decision.request_id)
     return finished
+
+
+async def _point_again(bus: Bus, pointer: Pointer, done: Done, *, pinned: bool) -> None:
+    """Hold what a pointer names, or let go. The audit goes first: nothing else tells of it."""
+    operation_id = f"op-{uuid4().hex}"
+    audit = _audit(done)
+    await record(bus, audit, operation_id)
+    try:
+        await Registry(bus).point(
+            done.strategy,
+            done.symbol,
+            done.version,
+            done.digest,
+            effective_ts=done.effective_ts,
+            expected=pointer.revision,
+            request_id=pointer.current.request_id,
+            pinned=pinned,
+        )
+    except ConflictError:
+        await record(bus, replace(audit, detail=OVERTAKEN), f"{operation_id}:undone")
+        raise ModelError(_overtaken(done.strategy, done.symbol)) from None
 
 
 async def _change(
@@ -180,10 +191,7 @@ async def _change(
     )
     decision = await carry_out_operation(bus, operation)
     if not decision.is_promoted:
-        raise ModelError(
-            f"somebody else changed the model of {_said(*scope)} at the same moment; nothing was "
-            "done: look at assay models list and say it again"
-        )
+        raise ModelError(_overtaken(*scope))
     done = _done(decision)
     await record(bus, _audit(done), decision.request_id)
     return done
@@ -237,6 +245,13 @@ async def _card(bus: Bus, digest: str, version: str) -> ModelCard:
             "must be trained again"
         )
     return artifact.card
+
+
+def _overtaken(strategy: str, symbol: str | None) -> str:
+    return (
+        f"somebody else changed the model of {_said(strategy, symbol)} at the same moment; nothing "
+        "was done: look at assay models list and say it again"
+    )
 
 
 def _said(strategy: str, symbol: str | None) -> str:

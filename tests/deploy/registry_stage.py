@@ -1,10 +1,14 @@
 """A bus whose trainer has made models already, and what stands on it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import pytest
 
+from deploy import recorded
+from deploy.operator import Operator
 from models.artifact import Artifact
 from models.registry import Registry
 from streams import codec, subjects, topology
@@ -12,6 +16,7 @@ from streams.bus import Bus
 from streams.events import Deployment, Drift, Retrain
 from tests.engine.market import DAY_NS, START_NS, random_bars
 from tests.models.tiny_model import tiny_artifact
+from trainers import stream_reading
 from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
 
@@ -65,6 +70,26 @@ async def decide(
     return await Publishing(bus, ledger).carry_out(stands, is_fresh=True)
 
 
+FIRST, SECOND, SHADOWED, OTHERS = (model(weight) for weight in range(4))
+ANN = Operator("ann", "because")
+BOB = Operator("bob", "no, this")
+
+
+def wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a bus in this process holds is there at once: nobody needs to wait for more."""
+    monkeypatch.setattr(recorded, "READ_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(stream_reading, "READ_TIMEOUT_S", 0.01)
+
+
+async def staged(bus: Bus) -> Bus:
+    """FIRST was in force, SECOND is, SHADOWED is a challenger that was kept."""
+    await publish_bars(bus)
+    await decide(bus, FIRST, asked_for("r-1", 2, "initial"))
+    await decide(bus, SECOND, asked_for("r-2", 5, "drift:slope"))
+    await decide(bus, SHADOWED, asked_for("r-3", 8), promoted=False)
+    return bus
+
+
 async def publish_bars(bus: Bus) -> None:
     for bar in BARS:
         await bus.publish(subjects.bar("1d", bar.symbol), codec.encode(bar))
@@ -99,29 +124,43 @@ class Died(Exception):
 
 
 class MortalBus:
-    """A bus that dies at its n-th write, before or behind it, and lets others in at every step."""
+    """A bus on which something happens at the n-th write, and which lets others in at every step.
+
+    `meanwhile` is done before that write; without it the process dies, before or behind the write.
+    """
 
     WRITES = ("publish", "key_put", "object_put")
+    STEPS = (*WRITES, "key_get", "keys", "read", "last_seq")
 
-    def __init__(self, bus: Bus, dies_at: int = -1, *, behind: bool = False) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        at_write: int = -1,
+        *,
+        behind: bool = False,
+        meanwhile: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
         self._bus = bus
-        self._left = dies_at
+        self._left = at_write
         self._behind = behind
+        self._meanwhile = meanwhile
 
     def __getattr__(self, name: str) -> Any:
         step = getattr(self._bus, name)
-        if name not in (*self.WRITES, "key_get", "keys", "read", "last_seq"):
+        if name not in self.STEPS:
             return step
 
         async def stepped(*arguments: Any, **options: Any) -> Any:
             await asyncio.sleep(0)
-            if name not in self.WRITES:
+            self._left -= name in self.WRITES
+            is_time = self._left == 0 and name in self.WRITES
+            if is_time and self._meanwhile is not None:
+                await self._meanwhile()
                 return await step(*arguments, **options)
-            self._left -= 1
-            if self._left == 0 and not self._behind:
+            if is_time and not self._behind:
                 raise Died
             done = await step(*arguments, **options)
-            if self._left == 0:
+            if is_time:
                 raise Died
             return done
 

@@ -5,15 +5,12 @@ import json
 
 import pytest
 
-from deploy import recorded as recorded_module
 from deploy.cli import execute
 from deploy.known_models import find_model, known_models
 from deploy.lineage import lineage_of
-from deploy.lineage_view import lineage_lines
 from deploy.model_shelf import aged, model_lines
 from deploy.operation_log import log_of
 from deploy.operations import expire, finish_left, hold, promote, roll_back
-from deploy.operator import Operator
 from deploy.recorded import newest_event_ts
 from engine.canaries import is_chosen
 from engine.policies import TRAINER
@@ -26,48 +23,38 @@ from streams.clock import SystemClock
 from streams.errors import AssayError, ConfigError, ModelError
 from streams.events import Policy
 from tests.deploy.registry_stage import (
+    ANN,
     BARS,
+    BOB,
+    FIRST,
     NOW,
+    SECOND,
+    SHADOWED,
     STRATEGY,
-    Died,
-    MortalBus,
     asked_for,
     audits,
     decide,
     deployed,
     model,
     publish_bars,
-    publish_drift,
+    staged,
     stored,
+    wait_for_nothing,
 )
 from tests.engine.market import DAY_NS, START_NS, signal_on
 from tests.models.tiny_model import TEST_SIGNER
 from tests.simulation.stage import make_scorer, playing
-from trainers import stream_reading
-from trainers.ledger import Ledger
-from trainers.publishing import Publishing
-
-ANN = Operator("ann", "because")
-BOB = Operator("bob", "no, this")
-FIRST, SECOND, SHADOWED, OTHERS = (model(w) for w in range(4))
 
 
 @pytest.fixture(autouse=True)
 def memory_is_quick(request, monkeypatch):
-    """What a bus in this process holds is there at once: nobody waits for more."""
     if request.node.get_closest_marker("broker") is None:
-        monkeypatch.setattr(recorded_module, "READ_TIMEOUT_S", 0.01)
-        monkeypatch.setattr(stream_reading, "READ_TIMEOUT_S", 0.01)
+        wait_for_nothing(monkeypatch)
 
 
 @pytest.fixture
 async def bus(memory_bus):
-    """FIRST was in force, SECOND is, SHADOWED is a challenger that was kept."""
-    await publish_bars(memory_bus)
-    await decide(memory_bus, FIRST, asked_for("r-1", 2, "initial"))
-    await decide(memory_bus, SECOND, asked_for("r-2", 5, "drift:slope"))
-    await decide(memory_bus, SHADOWED, asked_for("r-3", 8), promoted=False)
-    return memory_bus
+    return await staged(memory_bus)
 
 
 async def current(bus, symbol: str | None = None) -> str:
@@ -230,58 +217,6 @@ async def test_what_a_person_promotes_lifts_the_trainers_policy_and_no_persons(b
         assert found == lifted
 
 
-@pytest.mark.parametrize("behind", [False, True])
-@pytest.mark.parametrize("dies_at", range(1, 7))
-async def test_a_killed_promotion_is_finished_by_the_next_command_or_never_was(
-    bus, dies_at, behind
-):
-    before = len(await deployed(bus))
-    mortal = MortalBus(bus.handle(), dies_at, behind=behind)
-    finished = True
-    try:
-        await promote(mortal, SHADOWED.version, ANN)
-    except Died:
-        finished = False
-    await finish_left(bus)
-    new = (await deployed(bus))[before:]
-    written = await audits(bus)
-    assert len(new) == len(written) == (await current(bus) == SHADOWED.version)
-    assert await finish_left(bus) == 0
-    assert await audits(bus) == written
-    assert finished or new or dies_at == 1
-    for one in written:
-        assert (one.by, one.why, one.version) == ("ann", "because", SHADOWED.version)
-
-
-async def test_a_trainer_that_starts_finishes_a_killed_command_and_the_log_knows_who(bus):
-    mortal = MortalBus(bus.handle(), 2, behind=True)
-    with pytest.raises(Died):
-        await promote(mortal, SHADOWED.version, ANN)
-    assert await current(bus) == SHADOWED.version
-    assert len(await deployed(bus)) == 2
-    await Publishing(bus, Ledger(bus)).finish_open()
-    assert (await deployed(bus))[-1].version == SHADOWED.version
-    last = (await log_of(bus, STRATEGY))[-1]
-    assert (last.did, last.who, last.why) == ("promote", "ann", "because")
-
-
-@pytest.mark.parametrize("order", [(ANN, BOB), (BOB, ANN)])
-async def test_of_two_operators_at_one_moment_one_wins_and_the_other_is_told(bus, order):
-    first, second = order
-    results = await asyncio.gather(
-        promote(MortalBus(bus.handle()), SHADOWED.version, first),
-        promote(MortalBus(bus.handle()), FIRST.version, second),
-        return_exceptions=True,
-    )
-    lost = [one for one in results if isinstance(one, BaseException)]
-    assert len(lost) == 1
-    assert isinstance(lost[0], ModelError)
-    assert "somebody else changed the model of alpha at the same moment" in str(lost[0])
-    new = (await deployed(bus))[2:]
-    assert [one.version for one in new] == [await current(bus)]
-    assert len(await audits(bus)) == 1
-
-
 async def test_scorers_follow_what_operators_decide(bus):
     settings = StrategySettings(STRATEGY, kind="external", ml=MlSettings(fallback="block"))
     role = ScorerRole(
@@ -352,82 +287,6 @@ async def test_every_model_is_found_wherever_it_stands(bus):
     assert standing[FIRST.version][0] == "before"
     assert standing[SHADOWED.version][0] == "canary"
     assert find_model(await known_models(bus), FIRST.digest)[0].version == FIRST.version
-
-
-async def test_a_lineage_tells_data_request_drift_verdicts_and_successor(bus):
-    asked = asked_for(
-        "r-7", 20, "drift:slope", requested_by="drift", since_ts=7, model=SECOND.version
-    )
-    await publish_drift(bus, asked.ts - DAY_NS, model=SECOND.version, outcomes_seen=1)
-    alarm = await publish_drift(bus, asked.ts, model=SECOND.version)
-    await publish_drift(bus, asked.ts, model=SECOND.version, level="warning", outcomes_seen=2)
-    await publish_drift(bus, asked.ts, model=SECOND.version, detector="adwin", outcomes_seen=3)
-    await publish_drift(bus, asked.ts + 1, model=SECOND.version, outcomes_seen=4)
-    await decide(bus, OTHERS, asked)
-    await roll_back(bus, STRATEGY, None, ANN)
-    found = await lineage_of(bus, OTHERS.version)
-    card = OTHERS.card
-    assert found.data is not None
-    assert (found.data.samples, found.data.data_digest) == (card.samples, card.data_digest)
-    assert (found.data.training_to_ts, found.data.code_version) == (
-        card.training_to_ts,
-        card.code_version,
-    )
-    assert found.request == asked
-    assert found.drift == alarm
-    (verdict,) = found.verdicts
-    assert (verdict.did, verdict.previous) == ("promoted", SECOND.version)
-    assert verdict.figures["p"] == 0.03
-    assert found.successor == SECOND.version
-    words = "\n".join(lineage_lines(found))
-    for part in ("500 samples", "r-7", "slope (ranking) 1.2e+04", "budget 1e+04", SECOND.version):
-        assert part in words
-
-
-async def test_a_lineage_of_a_refresh_finds_the_alarm_of_its_changepoint(bus):
-    old = await publish_drift(bus, START_NS, changepoint_ts=11, model=FIRST.version)
-    await publish_drift(bus, START_NS + DAY_NS, changepoint_ts=12, model=SECOND.version)
-    asked = asked_for("r-8", 20, "refresh:slope", since_ts=11, model=SECOND.version)
-    await decide(bus, OTHERS, asked)
-    assert (await lineage_of(bus, OTHERS.version)).drift == old
-
-
-async def test_a_lineage_of_what_nobody_alarmed_for_has_no_drift(bus):
-    await publish_drift(bus, START_NS)
-    found = await lineage_of(bus, FIRST.version)
-    assert found.drift is None
-    assert found.request is not None
-    assert found.request.reason == "initial"
-    assert found.successor == SECOND.version
-    kept = await lineage_of(bus, SHADOWED.version)
-    assert [one.did for one in kept.verdicts] == ["kept"]
-    assert kept.successor == ""
-
-
-async def test_the_log_tells_people_and_the_trainer_in_the_order_of_things(bus):
-    await bus.publish(
-        subjects.policy(STRATEGY), codec.encode(Policy(STRATEGY, "observe", TRAINER, "drift"))
-    )
-    await hold(bus, STRATEGY, None, ANN, pinned=True)
-    await hold(bus, STRATEGY, None, ANN, pinned=False)
-    await promote(bus, SHADOWED.version, BOB, share=0.1)
-    await expire(bus, STRATEGY, None, BOB)
-    entries = await log_of(bus, STRATEGY)
-    assert [(one.did, one.who) for one in entries] == [
-        ("promote", "trainer"),
-        ("promote", "trainer"),
-        ("kept", "trainer"),
-        ("policy observe", "trainer"),
-        ("pin", "ann"),
-        ("unpin", "ann"),
-        ("canary 0.1", "bob"),
-        ("expire", "bob"),
-    ]
-    assert [one.ts for one in entries] == sorted(one.ts for one in entries)
-    assert entries[1].why == "drift:slope: better"
-    assert await log_of(bus, STRATEGY, 2) == entries[-2:]
-    assert await log_of(bus, None) == entries
-    assert await log_of(bus, "beta") == []
 
 
 @pytest.mark.broker
