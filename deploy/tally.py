@@ -235,8 +235,14 @@ class Tally:
     def _on_deployment(self, deployment: Deployment, message: Message) -> None:
         tally = self._of(deployment.strategy)
         is_deployed = message.subject.startswith("models.deployed.")
-        tally.deployments.append(("deployed" if is_deployed else "kept", deployment))
-        if is_deployed:
+        # The model in force stays beside a canary.
+        is_canary = is_deployed and deployment.share < 1.0
+        kind = "canary" if is_canary else "deployed" if is_deployed else "kept"
+        tally.deployments.append((kind, deployment))
+        if is_canary:
+            share = f"answers {deployment.share:.4g} of the signals" if deployment.share else "ends"
+            text = f"canary {deployment.version} {share}"
+        elif is_deployed:
             tally.in_force = deployment.version
             text = f"model {deployment.version} deployed"
         else:

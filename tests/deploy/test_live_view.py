@@ -7,7 +7,9 @@ from rich.console import Console
 
 from deploy.live_view import PLAIN_EVERY_S, LiveView
 from deploy.tally import Tally
-from streams.events import Drift, Retrain
+from streams import subjects
+from streams.bus import Message
+from streams.events import Deployment, Drift, Retrain
 
 
 class Clock:
@@ -76,6 +78,19 @@ def test_in_a_terminal_it_draws_strategies_models_drift_and_progress(level: str)
     assert "1 (observe)" in text
     assert f"{level} 50%" in text
     assert "5/10" in text
+
+
+def test_beside_a_canary_the_model_in_force_is_still_told_as_that():
+    tally = Tally(("alpha",))
+    for version, share in (("alpha-1", 1.0), ("alpha-2", 0.1), ("alpha-2", 0.0)):
+        event = Deployment("alpha", None, version, "d" * 64, 1, None, {}, None, share)
+        tally.take(event, Message(subjects.deployed("alpha"), b""))
+    assert tally.strategies["alpha"].in_force == "alpha-1"
+    assert [told.text for told in tally.told] == [
+        "model alpha-1 deployed",
+        "canary alpha-2 answers 0.1 of the signals",
+        "canary alpha-2 ends",
+    ]
 
 
 def test_it_draws_before_anything_has_happened():
