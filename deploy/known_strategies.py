@@ -5,14 +5,16 @@ from collections.abc import Collection
 
 from deploy.recorded import holds_any
 from deploy.terminal_text import one_line
-from models.registry import Registry
+from models.registry import scope_key
 from streams import subjects, topology
 from streams.bus import Bus
 from streams.errors import ConfigError
 from streams.events import TEXT_MAX
+from streams.topology import BUCKET_MODELS
 
 NAMES_TOLD_MAX = 10
 NAME_SHOWN = 80
+POINTERS = scope_key("x").removesuffix("x")
 
 
 def check_name(name: str, what: str = "STRATEGY") -> None:
@@ -32,7 +34,9 @@ def check_configured(strategy: str, configured: Collection[str]) -> None:
 
 async def check_heard_of(bus: Bus, strategy: str) -> None:
     """Raise ConfigError unless the broker holds a model or a signal of `strategy`."""
-    named = {pointer.strategy for pointer in await Registry(bus).pointers()}
+    # By the keys: a pointer that cannot be read must not stand in the way of the kill switch.
+    keys = await bus.keys(BUCKET_MODELS)
+    named = {subjects.name_of(key.split(".")[1]) for key in keys if key.startswith(POINTERS)}
     signals = f"{subjects.raw_frame(strategy).removesuffix(subjects.FRAME)}>"
     wanted = (signals, subjects.deployed(strategy))
     if strategy in named or await holds_any(bus, topology.INPUT, wanted):

@@ -20,13 +20,18 @@ PORT_TAKEN = "address already in use"
 
 
 @contextmanager
-def broker_url(nats: str | None, state: StateDir, port: int = 0) -> Iterator[str]:
-    """Yield the URL of the server named, or of an embedded one that ends with this block."""
+def broker_url(
+    nats: str | None, state: StateDir, port: int = 0, strategies: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the URL of the server named, or of an embedded one that ends with this block.
+
+    `strategies` are recorded beside it: those that orders may be given for.
+    """
     if nats is not None:
         yield nats
         return
     with _embedded(state, port) as broker:
-        state.write_url(broker.url)
+        state.write_url(broker.url, strategies)
         try:
             yield broker.url
         finally:

@@ -13,6 +13,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,22 +80,33 @@ class StateDir:
                 f"{error.strerror}"
             ) from None
 
-    def write_url(self, url: str) -> None:
-        """Record where the server listens, for `assay status` and its like."""
+    def write_url(self, url: str, strategies: Sequence[str] = ()) -> None:
+        """Record where the server listens and which strategies run there, for other commands."""
         target = self.root / "broker.json"
         partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps({"url": url}), encoding="utf-8")
+        partial.write_text(
+            json.dumps({"url": url, "strategies": list(strategies)}), encoding="utf-8"
+        )
         partial.replace(target)
 
     def read_url(self) -> str | None:
         """Return where the server listens, or None when nothing is recorded."""
-        try:
-            found = json.loads((self.root / "broker.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        url = found.get("url") if isinstance(found, dict) else None
+        url = self._recorded("url")
         return url if isinstance(url, str) else None
+
+    def read_strategies(self) -> tuple[str, ...]:
+        """Return the strategies of the run that is recorded, () when nothing is."""
+        found = self._recorded("strategies")
+        names = found if isinstance(found, list) else []
+        return tuple(name for name in names if isinstance(name, str))
 
     def forget_url(self) -> None:
         """Say that no server listens any more."""
         (self.root / "broker.json").unlink(missing_ok=True)
+
+    def _recorded(self, key: str) -> object:
+        try:
+            found = json.loads((self.root / "broker.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found.get(key) if isinstance(found, dict) else None

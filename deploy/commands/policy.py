@@ -45,8 +45,11 @@ def policy(
     output = Output(as_json=as_json)
     operator = operator_of(by, why)
     configured = _names_of(config)
-    url = url_of(nats, StateDir(state_dir))
-    ordered = run_loop(throw_switch(url, strategy, action, operator, configured))
+    state = StateDir(state_dir)
+    running = state.read_strategies() if nats is None and configured is None else ()
+    if strategy in running:
+        configured = running
+    ordered = run_loop(throw_switch(url_of(nats, state), strategy, action, operator, configured))
     output.say(
         f"{one_line(ordered.strategy, SHOWN)}: {ordered.action} by {one_line(ordered.by, SHOWN)}, "
         f"in force from here on (INPUT {ordered.input_seq})"

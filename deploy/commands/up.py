@@ -57,13 +57,13 @@ def up(
     roles = roles_but(without or ())
     state = StateDir(state_dir.resolve())
     state.make()
-    with broker_url(nats, state, port) as url:
+    strategies = [strategy.name for strategy in settings.strategies]
+    with broker_url(nats, state, port, strategies) as url:
         output.say(f"broker {url}")
         shown, hidden = without_secrets(assignments or ())
         os.environ.update(hidden)
         commands = role_commands(roles, config, shown, url, state, shards=shards, standby=standby)
         commands = with_metrics(commands, metrics_host, metrics_port)
-        strategies = [strategy.name for strategy in settings.strategies]
         run_loop(_serve(strategies, commands, url, state, output))
 
 

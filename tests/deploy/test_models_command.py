@@ -290,7 +290,7 @@ async def test_every_model_is_found_wherever_it_stands(bus):
 
 
 @pytest.mark.broker
-async def test_the_commands_speak_to_a_broker(broker, nats_bus, capsys):
+async def test_the_commands_speak_to_a_broker(broker, nats_bus, capsys, tmp_path):
     await publish_bars(nats_bus)
     await decide(nats_bus, FIRST, asked_for("r-1", 2))
     await decide(nats_bus, SECOND, asked_for("r-2", 5))
@@ -303,6 +303,10 @@ async def test_the_commands_speak_to_a_broker(broker, nats_bus, capsys):
 
     status, found = await say("list")
     assert (status, found["models"][0]["version"]) == (0, SECOND.version)
+    run = tmp_path / "run.yaml"
+    run.write_text("strategies: [{name: alpha, kind: external, ml: {max_age_days: 20}}]")
+    status, found = await say("list", "--config", str(run))
+    assert (found["models"][0]["age_days"], found["models"][0]["is_expired"]) == (24.0, True)
     status, found = await say("rollback", STRATEGY, *why)
     assert (status, found["version"], found["by"]) == (0, FIRST.version, "ann")
     assert found["why"].startswith("halt?[31m yyy")

@@ -13,6 +13,7 @@ from deploy.cli import execute
 from deploy.kill_switch import order, standing_among, throw_switch
 from deploy.known_strategies import check_heard_of
 from deploy.operator import Operator, operator_of
+from deploy.state import StateDir
 from deploy.terminal_text import one_line
 from engine.policies import Policies
 from engine.roles.scorer import ScorerRole
@@ -167,6 +168,22 @@ def test_a_mistyped_strategy_is_refused_and_blocks_nothing(broker, nats_bus, cap
     told = capsys.readouterr().out
     assert "rsi2_mean_reversion: block by " in told
     assert "before: no policy" in told
+
+
+@pytest.mark.broker
+def test_the_strategies_of_a_run_are_known_before_their_first_signal(
+    broker, nats_bus, tmp_path, capsys
+):
+    StateDir(tmp_path).write_url(broker.url, ("alpha", "beta"))
+    options = ("--why", "w", "--state-dir", str(tmp_path))
+    assert execute(["policy", "beta", "block", *options]) == 0
+    assert execute(["policy", "gamma", "block", *options]) == 2
+    assert "'gamma' is not known" in capsys.readouterr().err
+
+
+async def test_a_pointer_that_cannot_be_read_does_not_stand_in_the_way(memory_bus):
+    await memory_bus.key_put(topology.BUCKET_MODELS, "pointer.alpha", b"\xff", expected=0)
+    await check_heard_of(memory_bus, "alpha")
 
 
 @pytest.mark.parametrize(
