@@ -1,7 +1,7 @@
 from engine import matured_outcomes
 from engine.matured_outcomes import MaturedOutcomes
 from streams.events import Outcome
-from tests.engine.test_drift_monitor import outcome
+from tests.engine.judging import outcome
 
 
 def named(signal_id: str, ts: int, exit_ts: int) -> Outcome:
