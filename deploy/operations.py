@@ -214,7 +214,7 @@ def _done(decision: Decision) -> Done:
 
 
 def _audit(done: Done) -> Audit:
-    detail = f"before: {done.previous or NULL_MODEL}"
+    detail = "" if done.action in (PIN, UNPIN) else f"before: {done.previous or NULL_MODEL}"
     if done.share < 1.0:
         detail = f"canary of {done.share:.4g}" if done.share > 0.0 else "canary ended"
     return Audit(

@@ -1,7 +1,7 @@
 """`assay models`: what puts a model in force, holds it there, or takes it away."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,7 +12,10 @@ from deploy.state import StateDir
 from deploy.terminal_text import one_line
 from streams.bus import Bus
 
-NAME_SHOWN = 120
+if TYPE_CHECKING:
+    from deploy.operations import Done
+
+TEXT_SHOWN = 400
 
 StrategyArgument = Annotated[str, typer.Argument(help="The strategy.", metavar="STRATEGY")]
 SymbolOption = Annotated[
@@ -168,21 +171,30 @@ def _hold(
 
 
 def _do(
-    work: Callable[[Bus], Awaitable[Any]], nats: str | None, state: StateDir, as_json: bool
+    work: Callable[[Bus], Awaitable["Done"]], nats: str | None, state: StateDir, as_json: bool
 ) -> None:
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)
     done = run_loop(over_bus(url_of(nats, state), work))
     scope = done.strategy if done.symbol is None else f"{done.strategy} {done.symbol}"
-    beside = f" of {done.share:.4g}" if done.share < 1.0 else ""
-    words = f"{scope}: {done.action} {done.version}{beside} by {done.by}"
-    if not done.changed:
-        words += " (it was so before)"
-    elif done.previous and done.previous != done.version:
-        words += f", before: {done.previous}"
-    output.say(one_line(words, NAME_SHOWN * 3))
+    output.say(one_line(f"{scope}: {_words(done)} ({done.by}: {done.why})", TEXT_SHOWN))
     output.document(done)
+
+
+def _words(done: "Done") -> str:
+    if done.action in ("pin", "unpin"):
+        held = "pinned" if done.action == "pin" else "not pinned"
+        return f"{done.version} {'is' if done.changed else 'was already'} {held}"
+    if done.share <= 0.0:
+        return f"the canary {done.version} has ended, {done.previous} stays in force"
+    if done.share < 1.0:
+        share = f"{done.share:.4g} of the signals"
+        return f"{done.version} answers {share} as canary, {done.previous} the others"
+    before = f"before: {done.previous or 'nobody'}"
+    if not done.digest:
+        return f"nobody speaks any more and ml.fallback answers, {before}"
+    return f"{done.version} is in force, {before}"
 
 
 def _check(strategy: str | None = None, symbol: str | None = None) -> None:

@@ -97,7 +97,7 @@ async def test_a_pin_that_another_model_overtakes_holds_nothing_and_is_written_d
     (line,) = await model_lines(bus)
     assert (line.version, line.pinned) == (SHADOWED.version, False)
     told = [(one.action, one.detail.partition(":")[0]) for one in await audits(bus)]
-    assert told == [("pin", "before"), ("promote", "before"), ("pin", "overtaken")]
+    assert told == [("pin", ""), ("promote", "before"), ("pin", "overtaken")]
 
 
 async def test_what_was_decided_before_a_pin_is_finished_by_it_and_then_held(bus):
