@@ -8,12 +8,13 @@ z = |x - centre| / scale. Two looks at a row:
 
 distance = max(peak / peak_limit, spread / spread_limit); a row is accepted when it is <= 1.
 
-The limits are conformal: they are set so that a new row from the training distribution is
-rejected with a probability of at most `budget`, whatever that distribution is.
+The limits are conformal, whatever the distribution is: each training row is measured by the
+others, so that a new row from the same distribution is rejected with a probability of about
+`budget`, and no more in the mean over models. Source: Vovk (2015), "Cross-conformal predictors".
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -28,6 +29,10 @@ BUDGET = 0.01
 # say in the peak; a quartile would leave the peak to the column with the heaviest tail.
 _REACH = 0.95
 _CONSTANT_MARGIN = 1e-6
+
+# Rows look more like a shape that was made of them than new rows will: measured so, the limits of
+# 500 rows of 40 columns let 1.6 % out instead of 1 %.
+_FOLDS = 10
 
 Floats = NDArray[np.float64]
 ForKernel = tuple[Floats, Floats, Floats, float, float]
@@ -103,23 +108,55 @@ def fit_input_guard(rows: NDArray[np.float32], budget: float = BUDGET) -> InputG
     rank = math.ceil((len(values) + 1) * (1.0 - budget))
     if rank > len(values):
         return None
-    center = np.median(values, axis=0)
-    away = np.abs(values - center)
-    scale = _scales(away, center)
-    z = away * (1.0 / scale)
-    peak, spread = z.max(axis=1), z.mean(axis=1)
-    # Both looks get the same share: each is measured by its own quantile before they are joined.
-    peak_unit = _positive(float(np.quantile(peak, 1.0 - budget)))
-    spread_unit = _positive(float(np.quantile(spread, 1.0 - budget)))
-    joined = np.maximum(peak / peak_unit, spread / spread_unit)
-    limit = _positive(float(np.sort(joined)[rank - 1]))
+    limit = _positive(float(np.sort(_distances_of_others(values, budget))[rank - 1]))
+    shape = _Shape.of(values, budget)
     return InputGuard(
-        tuple(center.tolist()),
-        tuple(scale.tolist()),
-        limit * peak_unit,
-        limit * spread_unit,
+        tuple(shape.center.tolist()),
+        tuple(shape.scale.tolist()),
+        limit * shape.peak_unit,
+        limit * shape.spread_unit,
         budget,
     )
+
+
+class _Shape(NamedTuple):
+    """What rows look like: centre and scale per column, and how far out one in 1/budget is."""
+
+    center: Floats
+    scale: Floats
+    peak_unit: float
+    spread_unit: float
+
+    @classmethod
+    def of(cls, values: Floats, budget: float) -> Self:
+        center = np.median(values, axis=0)
+        away = np.abs(values - center)
+        scale = _scales(away, center)
+        z = away * (1.0 / scale)
+        # Both looks get the same share: each is measured by its own quantile before they join.
+        peak, spread = (float(np.quantile(one, 1.0 - budget)) for one in _looks(z))
+        return cls(center, scale, _positive(peak), _positive(spread))
+
+    def distances(self, values: Floats) -> Floats:
+        peak, spread = _looks(np.abs(values - self.center) * (1.0 / self.scale))
+        result: Floats = np.maximum(peak / self.peak_unit, spread / self.spread_unit)
+        return result
+
+
+def _looks(z: Floats) -> tuple[Floats, Floats]:
+    return z.max(axis=1), z.mean(axis=1)
+
+
+def _distances_of_others(values: Floats, budget: float) -> Floats:
+    """Return the distance (n,) of every row from the shape of the rows of other folds."""
+    # By their values, so that it does not matter in which order they came.
+    order = np.lexsort(values.T)
+    distances = np.empty(len(values))
+    for fold in range(_FOLDS):
+        left_out = order[fold::_FOLDS]
+        kept = np.delete(values, left_out, axis=0)
+        distances[left_out] = _Shape.of(kept, budget).distances(values[left_out])
+    return distances
 
 
 def _scales(away: NDArray[np.float64], center: NDArray[np.float64]) -> NDArray[np.float64]:
