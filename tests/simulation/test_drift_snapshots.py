@@ -95,7 +95,7 @@ async def undisturbed() -> tuple[dict[str, list[bytes]], dict[str, bytes]]:
     return await record(bus, topology.DRIFT, ("drift.",)), await requests_of(bus)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))
 async def test_a_monitor_that_is_killed_says_what_one_says_that_nobody_disturbs(
     tmp_path: Path, often: None, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
