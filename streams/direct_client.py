@@ -18,6 +18,7 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from streams.direct_reader import DirectReader, Handler
 from streams.nats_client import PatientClient
+from streams.waiting import end_tasks
 
 
 class DirectClient(PatientClient):
@@ -103,6 +104,15 @@ class DirectClient(PatientClient):
         if isinstance(transport, TcpTransport) and transport._io_writer is not None:
             transport._io_writer.transport.abort()
         await super()._attempt_reconnect()
+
+    async def end_reconnecting(self) -> None:
+        """Return when nobody looks for the server any more; to be called when closed.
+
+        The library cancels that task once, and loses that where a try fails at the same moment.
+        """
+        task = self._reconnection_task
+        if task is not None and task is not asyncio.current_task():
+            await end_tasks([task])
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any

@@ -241,6 +241,7 @@ class NatsBus:
                 await part.close()
             await self._publisher.close()
             await self._connection.close()
+            await self._connection.end_reconnecting()
         # What was sent while the server was away has failed only now.
         await self.flush()
 

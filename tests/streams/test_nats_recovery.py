@@ -367,3 +367,16 @@ async def until_stored(bus: NatsBus, seq: int) -> None:
     async with asyncio.timeout(PLENTY_S):
         while await bus.last_seq(INPUT) < seq:
             await asyncio.sleep(0.01)
+
+
+async def test_closing_ends_who_looks_for_the_server_also_where_it_missed_being_told(bus: NatsBus):
+    async def looking() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(looking())
+    await asyncio.sleep(0)
+    bus.connection._reconnection_task = task
+    await bus.close()
+    assert task.cancelled()
