@@ -23,6 +23,7 @@ from deploy.commands import (
     drift,
     extract,
     models,
+    monitor,
     optimize,
     pipeline,
     policy,
@@ -67,6 +68,7 @@ for _command in (
     pipeline.pipeline,
     optimize.optimize,
     policy.policy,
+    monitor.monitor,
     status.status,
 ):
     app.command()(_command)

@@ -1,5 +1,6 @@
 """A look at a running broker: streams, roles' watermarks, models."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgspec
@@ -69,7 +70,7 @@ async def survey(url: str) -> Survey:
         return Survey(
             url=url,
             streams=tuple([await _stream(bus, spec.name) for spec in topology.STREAMS]),
-            roles=await _roles(bus),
+            roles=await role_lines(bus),
             models=await model_lines(bus),
         )
     finally:
@@ -81,11 +82,16 @@ async def _stream(bus: NatsBus, name: str) -> StreamLine:
     return StreamLine(name, state.messages, state.last_seq)
 
 
-async def _roles(bus: Bus) -> tuple[RoleLine, ...]:
+async def role_lines(bus: Bus) -> tuple[RoleLine, ...]:
+    """Return the last watermark of every role and shard on `bus`, and how far behind it is."""
     newest: dict[tuple[str, int], Progress] = {}
     shards: dict[str, int] = {}
-    for stream in PROGRESS_STREAMS:
-        for message in await _tail(bus, stream, subjects.PROGRESS, LOOK_BACK_MESSAGES):
+    *said, bars = await asyncio.gather(
+        *(_tail(bus, name, subjects.PROGRESS, LOOK_BACK_MESSAGES) for name in PROGRESS_STREAMS),
+        _tail(bus, topology.INPUT, subjects.BARS, LOOK_BACK_BARS),
+    )
+    for messages in said:
+        for message in messages:
             progress = event_of(message)
             if isinstance(progress, Progress) and progress.role in READ_BY:
                 newest[progress.role, progress.shard] = progress
@@ -94,7 +100,7 @@ async def _roles(bus: Bus) -> tuple[RoleLine, ...]:
     current = [p for _, p in sorted(newest.items()) if p.shards == shards[p.role]]
     ends = {stream: await bus.last_seq(stream) for stream in PROGRESS_STREAMS}
     newest_ts = max((p.event_ts for p in current), default=0)
-    for message in await _tail(bus, topology.INPUT, subjects.BARS, LOOK_BACK_BARS):
+    for message in bars:
         event = event_of(message)
         ends[subjects.BARS] = message.seq
         if isinstance(event, Bar):

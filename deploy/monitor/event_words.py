@@ -1,0 +1,99 @@
+"""What happened to a strategy, as an operator reads it."""
+
+from datetime import UTC, datetime
+
+from deploy.monitor.picture import EventLine
+from deploy.report import in_words, short_version
+from streams.bus import Message
+from streams.events import Audit, Deployment, Drift, Event, Policy, Retrain
+
+KEPT = "models.kept."
+SKEW = "skew"
+ONLY_AUDITED = frozenset({"pin", "unpin", "retrain"})
+"""What people do that is no event of its own."""
+
+RELOCATED = ("rollback", "rolled_back")
+
+
+def event_line(event: Event, message: Message) -> EventLine | None:
+    """Return an event in words, or None where it is none for an operator."""
+    match event:
+        case Drift():
+            return _line(event.ts, message, event.strategy, "drift", drift_words(event))
+        case Retrain():
+            text = f"{event.action} asked for by {event.requested_by}: {event.reason}"
+            return _line(event.ts, message, event.strategy, "retrain", text)
+        case Deployment():
+            is_kept = message.subject.startswith(KEPT)
+            kind = "kept" if is_kept else "deployed"
+            text = deployment_words(event, is_kept=is_kept)
+            return _line(event.effective_ts, message, event.strategy, kind, text)
+        case Policy():
+            text = f"policy {event.action} by {event.by or 'nobody'}{_because(event.why)}"
+            return _line(event.effective_ts, message, event.strategy, "policy", text)
+        case Audit() if event.action in ONLY_AUDITED:
+            model = f" {short_version(event.strategy, event.version)}" if event.version else ""
+            text = f"{event.action}{model} by {event.by}{_because(event.why)}"
+            return EventLine(0, event.ts or message.time_ns, event.strategy, "audit", text)
+    return None
+
+
+def drift_words(drift: Drift) -> str:
+    """Say what a detector found."""
+    if drift.channel == SKEW:
+        return f"skew {drift.level} on {drift.symbol}: {drift.detail}"
+    text = f"drift {drift.level} ({drift.channel}, {drift.detector})"
+    if drift.level == "recovered":
+        return text
+    text += f": {number(drift.statistic)} of {number(drift.threshold)}"
+    if drift.outcomes_seen:
+        text += f" after {drift.outcomes_seen:,} outcomes"
+    if drift.level == "detected" and drift.changepoint_ts > 0:
+        text += f", since {day(drift.changepoint_ts)}"
+    return f"{text}; {drift.detail}" if drift.detail else text
+
+
+def deployment_words(made: Deployment, *, is_kept: bool) -> str:
+    """Say what was decided on a model, and why."""
+    model = short_version(made.strategy, made.version) or "the null model"
+    scope = f" for {made.symbol}" if made.symbol else ""
+    reason = str(made.verdict.get("why", made.verdict.get("reason", "")))
+    if is_kept:
+        did = f"{model} not deployed{scope}" if made.version else f"the model stays{scope}"
+    elif made.share <= 0.0:
+        did = f"canary {model} ended{scope}"
+    elif made.share < 1.0:
+        did = f"canary {model} answers {made.share:.0%}{scope}"
+    elif reason in RELOCATED:
+        did = f"rolled back to {model}{scope}"
+    else:
+        did = f"{model} in force{scope}"
+    by = f" by {made.by}" if made.by else ""
+    return f"{did}{by}{_because(made.why or in_words(reason))}"
+
+
+def day(ts: int) -> str:
+    """Return the day of a time, UTC; a dash before any."""
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d}" if ts > 0 else "-"
+
+
+def number(value: float) -> str:
+    """Write a number as short as it can be read.
+
+    >>> number(37500.0), number(0.01234)
+    ('37,500', '0.0123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+
+
+def clock(ts: int) -> str:
+    """Return month, day and time of a wall clock's time, UTC: no day of event time looks so."""
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%m-%d %H:%M}" if ts > 0 else "-"
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _line(ts: int, message: Message, strategy: str, kind: str, text: str) -> EventLine:
+    return EventLine(ts, message.time_ns, strategy, kind, text)

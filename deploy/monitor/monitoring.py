@@ -1,0 +1,234 @@
+"""Follows a broker and makes a picture of it, as often as asked."""
+
+from collections import Counter, OrderedDict, deque
+from typing import Any
+
+from deploy.config import RunSettings
+from deploy.monitor.drift_source import DriftSource, detector_lines
+from deploy.monitor.event_words import SKEW, event_line
+from deploy.monitor.judged_outcomes import JudgedOutcomes
+from deploy.monitor.picture import EventLine, ModelLine, Picture, StrategyPicture
+from deploy.monitor.stream_reader import StreamReader, Tail
+from deploy.state import StateDir
+from deploy.survey import role_lines
+from models.registry import Pointer, Registry
+from streams import subjects, topology
+from streams.bus import Message
+from streams.errors import BusError, ModelRefused
+from streams.events import Drift, Event, Policy, Retrain
+from streams.intake import event_of
+from streams.nats_bus import NatsBus
+from trainers.shadows import Shadows
+
+OUTCOMES_READ_MAX = 50_000
+EVENTS_READ_MAX = 20_000
+EVENTS_KEPT_MAX = 500
+STRATEGIES_SHOWN_MAX = 1_000
+RESUME = "resume"
+IN_FORCE, CANARY, SHADOW = "in_force", "canary", "shadow"
+
+
+class Monitoring:
+    """Everything known of one broker; `open` before `picture`.
+
+    `only` is the one strategy to look at, None all. Raises BusError when the bus fails.
+    """
+
+    def __init__(
+        self, bus: NatsBus, url: str, settings: RunSettings, state: StateDir, only: str | None
+    ) -> None:
+        self._bus = bus
+        self._url = url
+        self._settings = settings
+        self._state_dir = state
+        self._only = only
+        self._outcomes = JudgedOutcomes(settings.drift.maturity_days)
+        self._drift: DriftSource | None = None
+        self._policies: dict[str, Policy] = {}
+        self._alarm_ts: dict[str, int] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._events: deque[EventLine] = deque(maxlen=EVENTS_KEPT_MAX)
+        self._reader = StreamReader(bus, _tails(only), self._take)
+        self._requests: Any = None
+
+    async def open(self) -> None:
+        """Read the streams' tails."""
+        self._drift = await DriftSource.of(self._settings, self._state_dir, self._bus)
+        # A work queue cannot be read beside its worker: requests are overheard as they pass.
+        self._requests = await self._bus.subscribe_plain(subjects.RETRAIN)
+        await self._reader.open()
+        self._drift.is_cut = topology.OUTCOMES in self._reader.cut
+        self._events = deque(
+            sorted(self._events, key=lambda one: one.wall_ts), maxlen=EVENTS_KEPT_MAX
+        )
+
+    async def picture(self) -> Picture:
+        """Return the picture of this moment."""
+        assert self._drift is not None
+        if not self._bus.connected:
+            raise BusError(f"the connection to {self._url} was lost")
+        self._reader.read_on()
+        for message in self._requests.take():
+            event = event_of(message)
+            if isinstance(event, Retrain):
+                self._take(topology.RETRAIN, event, message)
+        roles = await role_lines(self._bus)
+        pointers = await self._pointers()
+        waiting = await _requests_waiting(self._bus)
+        event_ts = max((self._outcomes.newest_ts, *(role.event_ts for role in roles)))
+        names = {*self._seen, *self._outcomes.strategies, *pointers, *waiting}
+        if self._only is not None:
+            names = {self._only}
+        shown = sorted(names)[:STRATEGIES_SHOWN_MAX]
+        watches = self._drift.watches()
+        return Picture(
+            url=self._url,
+            event_ts=event_ts,
+            roles=roles,
+            strategies=tuple(
+                [
+                    await self._strategy(name, pointers.get(name, []), watches, waiting, event_ts)
+                    for name in shown
+                ]
+            ),
+            events=tuple(self._events),
+            drift_from=self._drift.in_words,
+        )
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._reader.close()
+        if self._requests is not None:
+            await self._requests.close()
+
+    def _take(self, stream: str, event: Event, message: Message) -> None:
+        if stream == topology.OUTCOMES:
+            self._outcomes.step(event)
+            if self._drift is not None:
+                self._drift.step(event)
+            return
+        line = event_line(event, message)
+        if line is None or (self._only is not None and line.strategy != self._only):
+            return
+        self._seen[line.strategy] = None
+        if len(self._seen) > STRATEGIES_SHOWN_MAX:
+            self._seen.popitem(last=False)
+        self._events.append(line)
+        if isinstance(event, Policy):
+            self._policies[event.strategy] = event
+        elif isinstance(event, Drift) and event.level == "detected" and event.channel != SKEW:
+            known = self._alarm_ts.get(event.strategy, 0)
+            self._alarm_ts[event.strategy] = max(known, event.ts)
+
+    async def _pointers(self) -> dict[str, list[Pointer]]:
+        found: dict[str, list[Pointer]] = {}
+        for pointer in await Registry(self._bus).pointers():
+            found.setdefault(pointer.strategy, []).append(pointer)
+        return found
+
+    async def _strategy(
+        self,
+        name: str,
+        pointers: list[Pointer],
+        watches: dict[tuple[str, str], Any],
+        waiting: Counter[str],
+        event_ts: int,
+    ) -> StrategyPicture:
+        models = [line for pointer in pointers for line in _placed(pointer, event_ts)]
+        models += await self._shadows(name, pointers)
+        # A model of `ml.model_path` speaks without a pointer.
+        newest = self._outcomes.newest_model(name)
+        in_force = next((p.current.version for p in pointers if p.symbol is None), newest)
+        policy = self._policies.get(name)
+        stands = policy is not None and policy.action != RESUME
+        watch = watches.get((name, in_force))
+        alarm_ts = self._alarm_ts.get(name)
+        return StrategyPicture(
+            strategy=name,
+            model=in_force,
+            models=tuple(models),
+            policy=policy.action if policy is not None and stands else "",
+            policy_why=policy.why if policy is not None and stands else "",
+            scores=self._outcomes.scores(name, in_force),
+            has_reference=watch is not None and watch.has_reference,
+            detectors=detector_lines(watch),
+            changepoint_ts=watch.changepoint_ts if watch is not None else 0,
+            outcomes_since_change=watch.outcomes_since_change if watch is not None else 0,
+            outcomes_since_alarm=self._outcomes.since(name, alarm_ts or 0),
+            last_alarm_ts=alarm_ts,
+            requests_waiting=waiting[name],
+        )
+
+    async def _shadows(self, name: str, pointers: list[Pointer]) -> list[ModelLine]:
+        found = []
+        for pointer in pointers:
+            try:
+                record = await Shadows(self._bus).of(name, pointer.symbol)
+            except ModelRefused:
+                continue
+            found += [
+                ModelLine(one.version, pointer.symbol, SHADOW, 0.0, 0, None)
+                for one in record.shadows
+            ]
+            if pointer.previous is not None:
+                previous = pointer.previous
+                found.append(
+                    ModelLine(
+                        previous.version, pointer.symbol, SHADOW, 0.0, previous.effective_ts, None
+                    )
+                )
+        return found
+
+
+def _placed(pointer: Pointer, event_ts: int) -> list[ModelLine]:
+    """Return the model in force of a scope and its canary, where there is one."""
+    current, canary = pointer.current, pointer.canary
+    lines = [
+        ModelLine(
+            current.version,
+            pointer.symbol,
+            IN_FORCE,
+            1.0 - (pointer.share if canary is not None else 0.0),
+            current.effective_ts,
+            _age_s(current.effective_ts, event_ts),
+            pointer.pinned,
+        )
+    ]
+    if canary is not None:
+        age_s = _age_s(canary.effective_ts, event_ts)
+        since = canary.effective_ts
+        lines.append(ModelLine(canary.version, pointer.symbol, CANARY, pointer.share, since, age_s))
+    return lines
+
+
+def _age_s(since_ts: int, event_ts: int) -> float | None:
+    return max(0, event_ts - since_ts) / 1e9 if since_ts > 0 and event_ts > 0 else None
+
+
+def _tails(only: str | None) -> tuple[Tail, ...]:
+    """Return what is read: of one strategy, or of all."""
+    if only is None:
+        outcomes, drift, kept = subjects.OUTCOMES, subjects.DRIFT, subjects.KEPT
+        deployed, policy, audit = subjects.DEPLOYED, subjects.POLICY, subjects.AUDIT
+    else:
+        outcomes = f"outcomes.{subjects.token(only)}.>"
+        drift, kept = subjects.drift(only), subjects.kept(only)
+        deployed, policy = subjects.deployed(only), subjects.policy(only)
+        audit = subjects.audit(only)
+    return (
+        Tail(topology.INPUT, (deployed, policy)),
+        Tail(topology.AUDIT, (audit,), EVENTS_READ_MAX),
+        Tail(topology.DRIFT, (drift, kept), EVENTS_READ_MAX),
+        Tail(topology.OUTCOMES, (outcomes, "progress.labeller.>"), OUTCOMES_READ_MAX),
+    )
+
+
+async def _requests_waiting(bus: NatsBus) -> Counter[str]:
+    """Return how many requests wait or are worked on, by strategy."""
+    body = {"subjects_filter": subjects.RETRAIN}
+    answer = await bus.jetstream.call(f"STREAM.INFO.{topology.RETRAIN}", body)
+    counts: dict[str, int] = answer["state"].get("subjects") or {}
+    waiting: Counter[str] = Counter()
+    for subject, count in counts.items():
+        waiting[subjects.name_of(subject.rpartition(".")[2])] += count
+    return waiting
