@@ -34,8 +34,8 @@ NOT_BETTER_THAN_CHAMPION = "not_better_than_champion"
 PROMOTED = "better"
 PROMOTED_AFTER_DRIFT = "not_inferior_after_drift"
 
-GAIN_MIN_NATS = 1e-9
-"""What a challenger must gain over its own level: less is the rounding of a flat one."""
+GAIN_MIN_NATS = 1e-6
+"""What a gain must exceed: less is the rounding of a flat model, or between one and its graph."""
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,9 @@ class Comparison(NamedTuple):
 
     def is_better(self, alpha: float) -> bool:
         """Whether log-loss is significantly better, and AUC and utility not worse by 1 SE."""
-        return self.log_loss.p_value_above_zero() < alpha and self._holds_elsewhere()
+        is_gain = self.log_loss.value > GAIN_MIN_NATS
+        is_certain = self.log_loss.p_value_above_zero() < alpha
+        return is_gain and is_certain and self._holds_elsewhere()
 
     def is_not_inferior(self, alpha: float, margin: float) -> bool:
         """Whether log-loss is worse by less than `margin`, with confidence 1 - alpha."""
@@ -188,7 +190,8 @@ def judge_recalibrated(
     if against_null.log_loss.value <= 0.0:
         return Verdict(False, NOT_BETTER_THAN_NULL, figures)
     is_promoted = (
-        against.log_loss.p_value_above_zero() < figures["alpha"]
+        against.log_loss.value > GAIN_MIN_NATS
+        and against.log_loss.p_value_above_zero() < figures["alpha"]
         and against.utility.value >= -against.utility.error
     )
     return Verdict(is_promoted, PROMOTED if is_promoted else NOT_BETTER_THAN_CHAMPION, figures)

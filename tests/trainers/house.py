@@ -44,9 +44,10 @@ class House:
 
     def worker(self, shard: int = 0, bus: Bus | None = None, **options) -> RetrainWorker:
         given = {"settings": TrainSettings(learners=("logistic",))} | options
+        strategies = given.pop("strategies", (StrategySettings(STRATEGY, kind="external"),))
         return RetrainWorker(
             bus or self.bus.handle(),
-            (StrategySettings(STRATEGY, kind="external"),),
+            strategies,
             layer_a.FEATURE_NAMES,
             database_path=self.folder / "features.db",
             folder=self.folder / "jobs",
