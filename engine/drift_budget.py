@@ -20,12 +20,17 @@ CALIBRATION = "calibration"
 
 
 class Watcher(NamedTuple):
-    """A detector as every model is watched by it; `name` is the configuration's."""
+    """A detector as every model is watched by it; `name` is the configuration's.
+
+    One that `has_budget` holds outcomes against what the model says: its silence says that they
+    agree. Others hold them against what was usual, and get used to a model that has failed.
+    """
 
     name: str
     channel: str
     threshold: float
     is_clustered: bool
+    has_budget: bool
     begin: Callable[[Reference], tuple[Detector, OutcomeStream]]
 
 
@@ -53,7 +58,7 @@ def _watcher(text: str, named: Named, threshold: float) -> Watcher:
     def begin(reference: Reference) -> tuple[Detector, OutcomeStream]:
         return module.make(threshold, reference, stream), make_stream(stream, reference)
 
-    return Watcher(text, module.CHANNEL, threshold, module.CLUSTERED, begin)
+    return Watcher(text, module.CHANNEL, threshold, module.CLUSTERED, module.HAS_BUDGET, begin)
 
 
 def _threshold(

@@ -21,7 +21,7 @@ from engine.answer import Answer
 from engine.drift_budget import CALIBRATION, RANKING, watchers
 from engine.drift_words import drift_answer, request_answer, word_on
 from engine.matured_outcomes import MaturedOutcomes
-from engine.model_watch import Finding, ModelWatch
+from engine.model_watch import RECOVERED, Finding, ModelWatch
 from engine.relearning import Alarm, Relearning
 from engine.saved import Saved
 from engine.settings import DriftSettings
@@ -32,7 +32,6 @@ from streams.watermark import Watermark
 
 LABELLER = "labeller"
 SCORER = "scorer"
-RECOVERED = "recovered"
 WATCHES_MAX = 1_000
 STRATEGIES_MAX = 1_000
 LANES_MAX = 100_000
@@ -246,8 +245,11 @@ class DriftMonitor:
         for one in findings:
             if one.is_alarm:
                 alarms.setdefault(one.channel, Alarm(model, one.detector, one.changepoint_ts))
+        relearning = self._relearning_of(strategy)
+        if any(one.level == RECOVERED and one.channel == RANKING for one in findings):
+            relearning.recovered(model)
         watch = self._watches.get((strategy, model))
-        wanted = self._relearning_of(strategy).ask(
+        wanted = relearning.ask(
             alarms.get(RANKING),
             alarms.get(CALIBRATION),
             still_ranks=watch is None or watch.still_ranks,

@@ -2,8 +2,9 @@
 
 The first `reference_outcomes` outcomes show where the model's probabilities lie; from then on
 every detector sees every outcome, or every cluster of concurrent ones. Each says `warning` once
-until its suspicion has passed, and `detected` once for the life of the watch; what it alarms
-again is told to the monitor, and the change is dated anew: more is known of it then.
+until its suspicion has passed, and `detected` once; what it alarms again is told to the monitor,
+and the change is dated anew: more is known of it then. One with a budget that has not been
+suspicious for CALM_OUTCOMES since says `recovered`: of a false alarm, or of a bad time gone by.
 """
 
 from typing import NamedTuple, cast
@@ -20,6 +21,8 @@ from streams.events import Outcome
 
 WARNING = "warning"
 DETECTED = "detected"
+RECOVERED = "recovered"
+CALM_OUTCOMES = 1_000
 
 
 class Finding(NamedTuple):
@@ -40,6 +43,7 @@ class _Watching:
     def __init__(self, watcher: Watcher, reference: Reference) -> None:
         self.name = watcher.name
         self.channel = watcher.channel
+        self.can_recover = watcher.has_budget
         self.detector: Detector
         self.stream: OutcomeStream
         self.detector, self.stream = watcher.begin(reference)
@@ -64,7 +68,8 @@ class ModelWatch:
         self._watching: tuple[_Watching, ...] = ()
         self._window = OutcomeWindow()
         self._warned: set[str] = set()
-        self._detected: set[str] = set()
+        # How many outcomes had been seen when a detector that has detected was last suspicious.
+        self._detected: dict[str, int] = {}
         self._changepoints: dict[str, int] = {}
 
     @property
@@ -86,7 +91,7 @@ class ModelWatch:
     @property
     def changepoint_ts(self) -> int:
         """When the model stopped ranking, as estimated; 0 while it does."""
-        return self._changepoints.get(RANKING, 0)
+        return 0 if self.still_ranks else self._changepoints.get(RANKING, 0)
 
     def judge(self, outcome: Outcome, probability: float) -> list[Finding]:
         """Take the next outcome, with the model's own probability for it."""
@@ -137,7 +142,7 @@ class ModelWatch:
                 one.name: one.cluster.save() for one in self._watching if one.cluster is not None
             },
             "warned": sorted(self._warned),
-            "detected": sorted(self._detected),
+            "detected": self._detected,
             "changepoints": self._changepoints,
         }
         return Saved.of(facts, window=self._window.save())
@@ -148,7 +153,7 @@ class ModelWatch:
         self.from_ts, self.outcomes_seen = facts["from_ts"], facts["outcomes_seen"]
         self._reference = [float(value) for value in facts["reference"]]
         self._window.load(saved.part("window"))
-        self._warned, self._detected = set(facts["warned"]), set(facts["detected"])
+        self._warned, self._detected = set(facts["warned"]), dict(facts["detected"])
         self._changepoints = dict(facts["changepoints"])
         if not self.has_reference:
             return
@@ -189,9 +194,9 @@ class ModelWatch:
     def _level(self, one: _Watching) -> str:
         """Return the level to announce now, or nothing where it has been announced."""
         if one.name in self._detected:
-            return ""
+            return RECOVERED if self._has_calmed(one) else ""
         if one.detector.drift_detected:
-            self._detected.add(one.name)
+            self._detected[one.name] = self.outcomes_seen
             return DETECTED
         if not one.detector.warning_detected:
             self._warned.discard(one.name)
@@ -199,6 +204,15 @@ class ModelWatch:
             self._warned.add(one.name)
             return WARNING
         return ""
+
+    def _has_calmed(self, one: _Watching) -> bool:
+        detector = one.detector
+        if detector.drift_detected or detector.warning_detected or not one.can_recover:
+            self._detected[one.name] = self.outcomes_seen
+        elif self.outcomes_seen - self._detected[one.name] >= CALM_OUTCOMES:
+            del self._detected[one.name]
+            return True
+        return False
 
     def _changepoint(self, channel: str) -> int:
         """Date the change, unless what was before it is no longer in the window."""

@@ -91,6 +91,11 @@ class Relearning:
         if self._waiting is not None and self._waiting.model == model:
             self._waiting = None
 
+    def recovered(self, model: str) -> None:
+        """Learn no more from a change after which `model` ranks again."""
+        if self._drift is not None and self._drift.model == model:
+            self._drift = None
+
     def ask(
         self, ranking: Alarm | None, calibration: Alarm | None, *, still_ranks: bool
     ) -> Wanted | None:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from engine import model_watch
 from engine.drift_monitor import DriftMonitor
 from engine.settings import DriftSettings
 from streams import layer_a
@@ -150,6 +151,23 @@ def test_each_detector_that_had_detected_says_when_it_is_over() -> None:
     over = [name for name, level in levels if level == "recovered"]
     assert over == [n for n in settings.detectors if (n, "detected") in levels]
     assert over[:2] == ["slope", "page_hinkley"]
+
+
+def test_a_bad_time_that_has_gone_by_is_over_and_no_longer_learned_from() -> None:
+    settings = msgspec.structs.replace(SLOPE, refresh_growth=2.0)
+    answers = judged(FLIPPED[:1_060] + shifted(stream(6, 2_500), 1_060), settings)
+    detected, over = (d for d in drifts(answers) if d.level != "warning")
+    assert (detected.level, over.level) == ("detected", "recovered")
+    assert detected.model == over.model == "alpha-1"
+    assert over.outcomes_seen - detected.outcomes_seen >= model_watch.CALM_OUTCOMES
+    assert requests(answers)[-1].ts < over.ts
+
+
+def test_what_got_used_to_a_model_that_failed_does_not_say_that_it_recovered() -> None:
+    settings = msgspec.structs.replace(SLOPE, detectors=("page_hinkley",))
+    answers = judged(stream(1, 3_500, "FLIP", 1_000), settings)
+    assert "recovered" not in {d.level for d in drifts(answers)}
+    assert "detected" in {d.level for d in drifts(answers)}
 
 
 def test_reviews_go_on_while_all_is_calm() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from engine.drift_monitor import DriftMonitor
 from engine.labeller import Labeller
 from engine.roles.drift import drift_shell
+from engine.score_watch import ScoreWatch
 from engine.scorer import Scorer
-from engine.settings import DriftSettings, StrategySettings
+from engine.settings import DriftSettings, InputWatchSettings, StrategySettings
 from engine.strategist import Strategist
 from models.feature_set import load_feature_set
 from models.settings import MlSettings
@@ -38,6 +39,10 @@ ALPHA = StrategySettings(
 STRATEGIES = (ALPHA, StrategySettings(name="breakout"))
 
 
+def drift_monitor() -> DriftMonitor:
+    return DriftMonitor(DriftSettings(), len(STRATEGIES), ScoreWatch(InputWatchSettings()))
+
+
 def cores() -> list:
     return [
         Scorer(STRATEGIES, load_feature_set(), session("us_equity")),
@@ -45,6 +50,7 @@ def cores() -> list:
         Labeller(STRATEGIES),
         Labeller(STRATEGIES, waits_for_scorer=True),
         DriftMonitor(DriftSettings(detectors=("slope",), reference_outcomes=20)),
+        drift_monitor(),
     ]
 
 
@@ -116,7 +122,7 @@ async def survive(published: list[tuple[str, bytes]]) -> None:
 
 async def answers_to_a_sentinel(bus: MemoryBus) -> list[tuple[str, Scored]]:
     shells = roles_over([bus.handle() for _ in range(3)], (), STRATEGIES)
-    shells.append(drift_shell(bus.handle(), DriftMonitor(DriftSettings())))
+    shells.append(drift_shell(bus.handle(), drift_monitor()))
     (bar,) = random_bars("SENTINEL", 1)
     signal = signal_on(bar, "the sentinel", features={"z": 1e300})
     async with playing(shells):
