@@ -18,6 +18,7 @@ from streams.events import Deployment, Signal
 
 DEPLOYMENTS_KEPT = 8
 SCOPES_MAX = 10_000
+TIME_MAX = 2**63 - 1
 
 
 class Deployments:
@@ -75,6 +76,12 @@ class Deployments:
                 if candidate.effective_ts <= ts:
                     return candidate
         return None
+
+    def standing(self) -> list[InForce]:
+        """Return what was deployed last for every scope, and the canaries that have not ended."""
+        newest = [kept[-1] for kept in self._by_scope.values() if kept]
+        canaries = [self._canaries.of(*scope, TIME_MAX) for scope in self._canaries]
+        return newest + [one for one in canaries if one is not None]
 
     def canary_for(self, signal: Signal, in_force: InForce | None) -> InForce | None:
         """Return the canary that is to answer `signal`, or None; `in_force` is `for_signal`'s."""

@@ -23,6 +23,7 @@ from engine.canaries import is_canary
 from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.deployments import SCOPES_MAX, deployed_in
 from engine.desk import DESKS_MAX, Desk
+from engine.in_force import InForce
 from engine.market import Market
 from engine.refusals import Unread, dead_letter, unread_signals
 from engine.saved import Saved
@@ -116,6 +117,10 @@ class Scorer:
     def waiting(self) -> list[Signal]:
         """Return the own signals that wait for a bar, for the shell to let them expire."""
         return [signal for signal in self._waiting.waiting() if self._owns(signal.symbol)]
+
+    def in_force(self) -> list[InForce]:
+        """Return what was deployed last for every scope, canaries too."""
+        return self._answerer.deployments.standing()
 
     def step(self, event: Event) -> list[Answer]:
         """Take one event of INPUT and return the answers to publish, in order."""

@@ -18,11 +18,12 @@ import msgspec
 
 from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.settings import StrategySettings
+from engine.shells.reading import Reading, gauge
 from models.signing import SigningKey
 from models.vector import vector_names
 from streams import codec, subjects, topology
 from streams.bus import HEADER_ERROR, Bus, Message, Work, WorkQueue
-from streams.errors import ModelError, WireError
+from streams.errors import BusError, ModelError, WireError
 from streams.events import Retrain
 from streams.waiting import end_tasks
 from trainers.backtest_samples import register_run
@@ -40,12 +41,14 @@ from trainers.request import check_request, is_persons
 from trainers.settings import TrainSettings
 from trainers.together import run_together
 from trainers.training_jobs import TrainingJobs
+from trainers.training_meter import TrainingMeter
 from trainers.vouching import Vouching
 
 HEARTBEAT_S = 10.0
 """A third of the lease of a work unit."""
 
 TAKE_TIMEOUT_S = 0.5
+QUEUE_ANSWER_S = 2.0
 DELIVERIES_MAX = 5
 
 log = logging.getLogger("assay.trainer")
@@ -90,6 +93,8 @@ class RetrainWorker:
         self._context = context
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
+        self._meter = TrainingMeter()
+        self._queue: WorkQueue | None = None
         self._publishing = Publishing(bus, self._ledger)
         by_name = {s.name: s for s in strategies}
         jobs = TrainingJobs(
@@ -105,6 +110,19 @@ class RetrainWorker:
         )
         self._decider = Decider(bus, by_name, settings, jobs)
 
+    async def readings(self) -> list[Reading]:
+        """Return what is to be told of this trainer now; without the queue where it is away."""
+        found = list(self._meter.readings())
+        try:
+            async with asyncio.timeout(QUEUE_ANSWER_S):
+                if self._queue is not None:
+                    waiting = await self._queue.pending()
+                    meaning = "Requests that wait or are worked on, by whichever trainer."
+                    found.append(gauge("training_queue_messages", meaning, waiting))
+        except (BusError, TimeoutError):
+            return found
+        return found
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good.
 
@@ -113,7 +131,7 @@ class RetrainWorker:
         finished = await self._publishing.finish_open()
         if finished:
             log.info("finished what was decided before: %d", finished)
-        queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
+        queue = self._queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
         with FeatureDatabase(self._database_path) as database:
             provenance = register_run(
                 database, self._strategies, self._feature_names, context=self._context
@@ -149,8 +167,11 @@ class RetrainWorker:
     ) -> None:
         request = await self._read(work)
         if request is None:
+            self._meter.refuse()
             await work.done()
             return
+        began = asyncio.get_running_loop().time()
+        self._meter.begin()
         beating = asyncio.create_task(_beat(work))
         try:
             decision = await self._ledger.find(request.request_id)
@@ -161,6 +182,8 @@ class RetrainWorker:
                     await collecting.catch_up()
                 cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
                 decision = await self._decide(request, cutoff_ts, waiting, work.deliveries)
+                took_s = asyncio.get_running_loop().time() - began
+                self._meter.decide(request, decision, took_s)
             else:
                 log.info("request %s was decided before", request.request_id)
             await self._publishing.carry_out(decision, is_fresh=is_fresh)
@@ -169,6 +192,7 @@ class RetrainWorker:
             await work.retry(0.0)
             raise
         finally:
+            self._meter.end()
             await end_tasks((beating,))
 
     async def _decide(

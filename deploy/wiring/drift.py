@@ -1,5 +1,6 @@
 """Builds the drift monitor's role, over one bus."""
 
+from deploy.metrics.drift_readings import drift_readings
 from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
 from engine.drift_monitor import DriftMonitor
@@ -18,10 +19,12 @@ def build(context: RoleContext) -> Shell:
     inputs = settings.drift.inputs
     watched = [one for one in settings.strategies if one.ml.enabled]
     scores = ScoreWatch(inputs, _served_names(settings.strategies)) if inputs.enabled else None
+    core = DriftMonitor(settings.drift, len(watched), scores)
     return drift_shell(
         context.bus,
-        DriftMonitor(settings.drift, len(watched), scores),
+        core,
         meter=context.meter,
+        core_readings=lambda: drift_readings(core),
         snapshots=snapshot_file(context, ROLE),
         encoding=settings.encoding,
         on_ready=context.on_ready,

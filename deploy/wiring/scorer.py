@@ -1,6 +1,7 @@
 """Builds the scorer's role: features, models and modes, over one bus."""
 
 from deploy.first_models import start_with_first_models
+from deploy.metrics.scorer_readings import scorer_readings
 from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
 from deploy.trust import trusted_keys
@@ -35,5 +36,6 @@ def build(context: RoleContext) -> ScorerRole:
         snapshots=snapshot_file(context, ROLE),
         encoding=settings.encoding,
         meter=context.meter,
+        core_readings=lambda: scorer_readings(core),
         on_ready=context.on_ready,
     )

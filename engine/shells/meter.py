@@ -5,11 +5,11 @@ for a message that was answered. Names come from outside; LABELS_MAX bounds how 
 apart, so that no publisher can make it grow.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from engine.answer import Answer
+from engine.shells.histogram import Histogram
 from engine.shells.reading import Reading, counter, gauge
 from streams.bus import Message
 from streams.clock import Clock
@@ -22,7 +22,6 @@ LABELS_MAX = 1_000
 OTHER = "other"
 UNREADABLE = "unreadable"
 BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
-_BOUNDS_NS = tuple(int(bound * 1e9) for bound in BOUNDS_S)
 _TWO_TOKENS = ("signals", "models")
 _NS = 1e9
 
@@ -44,8 +43,7 @@ class Meter:
         self._published: dict[str, int] = {}
         self._answers: dict[AnswerKey, int] = {}
         self._letters: dict[str, int] = {}
-        self._waits = [0] * (len(_BOUNDS_NS) + 1)
-        self._waited_ns = 0
+        self._waits = Histogram(BOUNDS_S)
         self._taken_at_ns = 0
         self._newest: dict[str, Event] = {}
 
@@ -56,9 +54,7 @@ class Meter:
         if not isinstance(event, WireError):
             self._newest[stream] = event
         if said and message.time_ns:
-            waited_ns = max(0, self._clock.now_ns() - message.time_ns)
-            self._waits[bisect_left(_BOUNDS_NS, waited_ns)] += said
-            self._waited_ns += waited_ns * said
+            self._waits.add(max(0, self._clock.now_ns() - message.time_ns), said)
 
     def turn(self) -> None:
         """Note that messages were taken just now."""
@@ -104,7 +100,8 @@ class Meter:
                 self._taken_at_ns / _NS,
             )
         yield from self._answer_readings()
-        yield self._wait_reading()
+        meaning = "From the storing of a message to an answer that it called for."
+        yield self._waits.reading("answer_wait_seconds", meaning)
 
     def _answer_readings(self) -> Iterator[Reading]:
         by_mode: dict[tuple[str, str, bool], int] = {}
@@ -130,21 +127,6 @@ class Meter:
                 strategy=strategy,
                 reason=reason,
             )
-
-    def _wait_reading(self) -> Reading:
-        buckets: list[tuple[float, int]] = []
-        total = 0
-        for bound, count in zip((*BOUNDS_S, float("inf")), self._waits, strict=True):
-            total += count
-            buckets.append((bound, total))
-        return Reading(
-            "histogram",
-            "answer_wait_seconds",
-            "From the storing of a message to an answer that it called for.",
-            self._waited_ns / _NS,
-            (),
-            tuple(buckets),
-        )
 
 
 def _count(counts: dict[K, int], key: K, otherwise: K) -> None:

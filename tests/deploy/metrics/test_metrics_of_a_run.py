@@ -72,6 +72,10 @@ async def test_each_role_tells_its_figures_and_a_lost_broker_is_no_longer_ready(
         ):
             name = "assay_answer_reasons_total"
             assert await asyncio.to_thread(figure, scorer, name, **labels) == count
+        waiting = await asyncio.to_thread(figure, scorer, "assay_waiting_signals")
+        assert waiting == 0
+        lag = await asyncio.to_thread(figure, urls["drift"], "assay_lag_messages", stream="SCORED")
+        assert lag is not None
         waits = await asyncio.to_thread(figure, scorer, "assay_answer_wait_seconds_count")
         assert waits == 3  # Two answers and the letter.
         for url in urls.values():
