@@ -35,6 +35,7 @@ from trainers.false_alarms.budget_study import (
     nothing_to_find,
     study_budget,
 )
+from trainers.false_alarms.drift_law import DRIFTS
 from trainers.false_alarms.outcome_profile import (
     OutcomeProfile,
     Spoken,
@@ -98,11 +99,13 @@ class Calibrated:
 
     @property
     def is_promise(self) -> bool:
-        """Whether a drift of some strategy's ranking or level is found in half of all cases."""
+        """Whether some drift of some strategy's model is found in half of all cases."""
         if self.study is None or not self.study.is_whole:
             return False
         delays = [one for promise in self.study.promises.values() for one in promise.delays]
-        return any(one.law in ("loss", "level") and one.median is not None for one in delays)
+        return any(
+            one.law in DRIFTS and one.median is not None and one.is_beyond_chance for one in delays
+        )
 
 
 def calibrate_drift(
@@ -115,6 +118,8 @@ def calibrate_drift(
 
     Raises ConfigError for a strategy that the run does not have, or a model that is refused.
     """
+    # As many as the drift role watches.
+    watched = max(1, sum(one.ml.enabled for one in settings.strategies))
     chosen = _chosen(settings, asked.strategy)
     known = tuple(_known(one, settings, state, asked) for one in chosen)
     if all(one.origin == "told" and not one.has_timeline for one in known):
@@ -122,16 +127,16 @@ def calibrate_drift(
         known = known[:1]
     profiles = {one.strategy: one.profile for one in known if one.profile and not one.why_not}
     if not profiles:
-        return Calibrated(settings.drift, len(settings.strategies), known, None)
+        return Calibrated(settings.drift, watched, known, None)
     wanted = StudySettings(
         drift=settings.drift,
-        strategies=len(settings.strategies),
+        strategies=watched,
         streams=asked.streams,
         horizon=asked.horizon,
         seed=asked.seed,
     )
     study = study_budget(profiles, wanted, on_progress)
-    return Calibrated(settings.drift, len(settings.strategies), known, study)
+    return Calibrated(settings.drift, watched, known, study)
 
 
 def config_tree(found: Calibrated) -> dict[str, Any]:

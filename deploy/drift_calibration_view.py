@@ -23,6 +23,7 @@ BAR_WIDTH = 24
 CHANNEL_OF = {LOSS: "ranking", REVERSAL: "ranking", HALF: "ranking", LEVEL: "calibration"}
 IN_WORDS = {**DRIFTS, NONE: "no drift at all"}
 CLEAR_ERRORS = 2.0
+LONG_MONTHS = 240.0
 
 
 @contextmanager
@@ -97,6 +98,10 @@ def promise_sentences(
     delays = {(one.law, one.by): one for one in promise.delays}
     found = {law: delays.get((law, CHANNEL_OF[law])) for law in DRIFTS}
     said = [_false_alarm_sentence(promise, profile, strategies)]
+    months = (promise.outcomes_to_false_alarm or 0.0) / profile.per_month
+    if months > LONG_MONTHS:
+        yearly = 12.0 * profile.per_month / strategies
+        said.append(f"a smaller budget finds drifts sooner: --budget {yearly:.3g} is one in a year")
     first, second = found[LOSS], found[REVERSAL]
     if first is not None and second is not None:
         words = f"a loss of all skill {_found(first, delays, profile, horizon)}"
@@ -209,13 +214,12 @@ def _false_alarm_sentence(promise: Promise, profile: OutcomeProfile, strategies:
 def _found(
     delay: Delay, delays: dict[tuple[str, str], Delay], profile: OutcomeProfile, horizon: int
 ) -> str:
-    by_chance = delays.get((NONE, delay.by))
-    chance = by_chance.found if by_chance is not None else 0.0
-    error = by_chance.found_error if by_chance is not None else 0.0
-    if delay.found - chance <= CLEAR_ERRORS * (delay.found_error**2 + error**2) ** 0.5:
+    if not delay.is_beyond_chance:
+        by_chance = delays.get((NONE, delay.by))
+        chance = by_chance.found if by_chance is not None else 0.0
         return (
-            f"cannot be found within {horizon:,} trades ({delay.found:.0%} alarm, {chance:.0%} "
-            "without any drift)"
+            f"cannot be told from chance within {horizon:,} trades ({delay.found:.0%} alarm, "
+            f"{chance:.0%} without any drift)"
         )
     if delay.median is None:
         return f"found within {horizon:,} trades in {delay.found:.0%} of all cases only"

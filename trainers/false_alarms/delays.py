@@ -1,7 +1,7 @@
 """How many outcomes pass between a drift and its alarm, over simulated streams."""
 
 from collections.abc import Callable, Mapping
-from math import ceil, floor, sqrt
+from math import ceil, floor, hypot, sqrt
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +21,7 @@ SOUND_OUTCOMES = 1_000
 LAWS = (NONE, *DRIFTS)
 DELAYS = 3
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
+CLEAR_ERRORS = 2.0
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,8 @@ class Delay(msgspec.Struct, frozen=True):
     `found`: the share of the streams in which it alarmed within the horizon, and its Monte-Carlo
     error. Delays in outcomes: the median with its error, and the range that holds the middle 80 %;
     None where that lies beyond the horizon. Streams with an alarm before the drift are left out.
+    `is_beyond_chance`: half of them alarm clearly sooner than streams without a drift do, or
+    clearly more of them within the horizon.
     """
 
     law: str
@@ -42,6 +45,7 @@ class Delay(msgspec.Struct, frozen=True):
     median_error: float | None
     low: float | None
     high: float | None
+    is_beyond_chance: bool = False
 
 
 class Watched(NamedTuple):
@@ -82,14 +86,19 @@ class DelayStudy:
     def delays(self) -> list[Delay]:
         """Return what was found so far, by law and detector, and by the channels of several."""
         groups: dict[str, list[int]] = {name: [i] for i, name in enumerate(self._detectors)}
-        for place, one in enumerate(self._detectors.values()):
-            groups.setdefault(one.named.module.CHANNEL, []).append(place)
+        for place, watched in enumerate(self._detectors.values()):
+            groups.setdefault(watched.named.module.CHANNEL, []).append(place)
         found = []
+        by_chance: dict[str, Delay] = {}
         for law in LAWS:
             times = np.array(self._times[law]).reshape(-1, len(self._detectors))
             for name, places in groups.items():
                 # Of one stream the earliest alarm, before the drift or after it.
-                found.append(_delay(law, name, times[:, places].min(axis=1), self._horizon))
+                one = _delay(law, name, times[:, places].min(axis=1), self._horizon)
+                if law == NONE:
+                    by_chance[name] = one
+                is_clear = _is_sooner(one, by_chance[name]) or _is_oftener(one, by_chance[name])
+                found.append(msgspec.structs.replace(one, is_beyond_chance=is_clear))
         return found
 
     def _watch(self, law: str, number: int) -> list[float]:
@@ -125,6 +134,18 @@ def _delay(law: str, by: str, times: Floats, horizon: int) -> Delay:
         low=_quantile(counted, LOW, horizon),
         high=_quantile(counted, HIGH, horizon),
     )
+
+
+def _is_sooner(delay: Delay, by_chance: Delay) -> bool:
+    if delay.median is None or by_chance.median is None:
+        return delay.median is not None
+    error = hypot(delay.median_error or 0.0, by_chance.median_error or 0.0)
+    return by_chance.median - delay.median > CLEAR_ERRORS * error
+
+
+def _is_oftener(delay: Delay, by_chance: Delay) -> bool:
+    error = hypot(delay.found_error, by_chance.found_error)
+    return delay.found - by_chance.found > CLEAR_ERRORS * error
 
 
 def _quantile(ordered: Floats, share: float, horizon: int) -> float | None:

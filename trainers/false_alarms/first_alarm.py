@@ -175,15 +175,12 @@ def _ratios(detector: EDetector, probability: Floats) -> Floats:
     """What each bet's evidence is multiplied by, float64[n, outcome, bet]."""
     p = np.clip(probability, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN)
     said = np.log(p / (1.0 - p))
+    # Bets have lines in common.
+    lines = {line for bet in detector.bets for line in (bet.on, bet.against)}
+    wins: dict[Line, Floats] = {line: expit(line.offset + line.slope * said) for line in lines}
     found = np.empty((said.size, 2, len(detector.bets)))
     for number, bet in enumerate(detector.bets):
-        for outcome, side in ((0, -1.0), (1, 1.0)):
-            found[:, outcome, number] = _likelihood(bet.on, said, side) / _likelihood(
-                bet.against, said, side
-            )
-    return found
-
-
-def _likelihood(line: Line, said: Floats, side: float) -> Floats:
-    found: Floats = expit(side * (line.offset + line.slope * said))
+        on, against = wins[bet.on], wins[bet.against]
+        found[:, 1, number] = on / against
+        found[:, 0, number] = (1.0 - on) / (1.0 - against)
     return found

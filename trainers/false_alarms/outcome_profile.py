@@ -49,7 +49,7 @@ class Seen(NamedTuple):
     win_rate: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OutcomeProfile:
     """Outcomes in the order in which they are judged.
 

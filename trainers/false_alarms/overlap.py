@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri, owens_t
 from engine.outcome_cluster import OutcomeCluster
 from trainers.metrics import clustered
 
+CORRELATION_MIN = 1e-9
 LATENT_MAX = 0.95
 BISECTIONS = 60
 PROBABILITY_MIN = 1e-6
@@ -92,7 +93,7 @@ def latent_correlation(correlation: float, base_rate: float) -> float:
     0.5
     """
     low, high = 0.0, LATENT_MAX
-    if correlation <= 0.0:
+    if correlation < CORRELATION_MIN:
         return 0.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2.0

@@ -11,7 +11,8 @@ from trainers.false_alarms.first_alarm import NEVER, FirstAlarm, first_alarm
 from trainers.false_alarms.outcome_profile import OutcomeProfile
 from trainers.false_alarms.simulated_outcomes import SimulatedOutcomes
 
-BLOCK_OUTCOMES = 8_192
+BLOCK_MIN, BLOCK_MAX = 512, 8_192
+"""Outcomes are drawn in blocks, each twice the one before: most alarms come early."""
 
 Floats = NDArray[np.float64]
 
@@ -83,11 +84,11 @@ def watch(
 
     What is fed in a block beyond an alarm is counted, but passed over by those that have alarmed.
     """
-    passed = 0
+    passed, block = 0, BLOCK_MIN
     ended: Callable[[Iterator[bool]], bool] = any if until_any else all
     while passed < limit and not ended(one.is_over for one in alarms):
-        drawn = outcomes.draw(min(BLOCK_OUTCOMES, limit - passed))
-        passed += drawn.rows.size
+        drawn = outcomes.draw(min(block, limit - passed))
+        passed, block = passed + drawn.rows.size, min(2 * block, BLOCK_MAX)
         for alarm in alarms:
             alarm.feed(drawn)
     return passed

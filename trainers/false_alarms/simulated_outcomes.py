@@ -9,6 +9,7 @@ No model is born with exactly the right level: each stream's is off by what the 
 leave open.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from scipy.special import expit, logit, ndtri
 from trainers.false_alarms.drift_law import NONE, true_probability
 from trainers.false_alarms.outcome_profile import OutcomeProfile
 from trainers.false_alarms.overlap import LATENT_MAX, latent_correlation
+
+PROFILES_KEPT = 8
 
 Floats = NDArray[np.float64]
 
@@ -101,6 +104,7 @@ class SimulatedOutcomes:
         return together
 
 
+@lru_cache(maxsize=PROFILES_KEPT)
 def dependence_of(profile: OutcomeProfile) -> Dependence:
     """Return the copula that makes outcomes as dependent as they were measured."""
     latent = latent_correlation(profile.overlap.correlation, profile.base_rate)

@@ -201,12 +201,15 @@ class _Tries:
         mean, error = self._length(threshold)
         if np.isclose(self._reach, self._target):
             return _Found(threshold, mean, error, False)
-        others = [(t, m) for t, (m, _) in self._made.items() if t < threshold and np.isfinite(m)]
-        below, shorter = max(others, default=(threshold / STEP, self._reach / STEP))
-        slope = log(max(min(mean, 10.0 * self._reach) / shorter, 1.01)) / (threshold - below)
-        return _Found(
-            threshold + log(self._target / self._reach) / slope, float("inf"), float("inf"), True
-        )
+        self._length(threshold / STEP**2)
+        known = [(t, *made) for t, made in self._made.items() if np.isfinite(made).all()]
+        # Never slower than in proportion: what is tried differs by little more than chance.
+        slope = 1.0 / threshold
+        if len(known) > 1:
+            tried, means, errors = np.array(known).T
+            slope = max(slope, float(np.polyfit(tried, np.log(means), 1, w=means / errors)[0]))
+        far = threshold + log(self._target / self._reach) / slope
+        return _Found(far, float("inf"), float("inf"), True)
 
     def _length(self, threshold: float) -> tuple[float, float]:
         if threshold not in self._made:
