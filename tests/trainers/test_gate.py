@@ -113,6 +113,14 @@ def test_after_a_drift_the_null_model_must_still_be_beaten():
     assert (verdict.promoted, verdict.reason) == (False, NOT_BETTER_THAN_NULL)
 
 
+def test_who_only_says_the_same_ranking_better_is_left_to_recalibration():
+    _, truth, window, null = draw(4)
+    verdict = judge(window, sigmoid(truth), null, sigmoid(2.0 * truth + 0.8), SETTINGS)
+    assert verdict.figures["p_value_vs_champion"] < 0.01
+    assert verdict.figures["auc_gain_vs_champion"] == 0.0
+    assert (verdict.promoted, verdict.reason) == (False, NOT_BETTER_THAN_CHAMPION)
+
+
 def test_a_model_that_loses_money_by_its_threshold_is_not_promoted():
     _, truth, window, null = draw(4)
     # Winners are large, losers small: refusing what is below one half costs money.
