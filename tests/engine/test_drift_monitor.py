@@ -2,7 +2,7 @@ import itertools
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import drift_monitor
@@ -166,6 +166,7 @@ SMALL = DriftSettings(
 )
 
 
+@settings(max_examples=50)
 @given(data=st.data())
 def test_the_order_of_arrival_changes_nothing(data: st.DataObject) -> None:
     """Within what the watermark promises, any order, any repeats, any pauses."""
