@@ -59,7 +59,7 @@ chaos: $(READY) ## kill the scorer 50 times and the broker 20 times under load (
 .PHONY: bench-science
 bench-science: $(READY) ## run the long statistical and chaos tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 \
-		-o python_files="test_*.py bench_science.py bench_onnx.py bench_promotion.py" $(ARGS)
+		-o python_files="test_*.py bench_science.py bench_onnx.py bench_promotion.py bench_drift.py" $(ARGS)
 
 # Pins are kept where they still fit; UPGRADE=--upgrade takes the newest of everything. Whoever
 # has pip configured with folders of their own sets PIP_CONFIG_FILE=/dev/null first, or their
