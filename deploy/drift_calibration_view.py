@@ -23,7 +23,7 @@ BAR_WIDTH = 24
 CHANNEL_OF = {LOSS: "ranking", REVERSAL: "ranking", HALF: "ranking", LEVEL: "calibration"}
 IN_WORDS = {**DRIFTS, NONE: "no drift at all"}
 CLEAR_ERRORS = 2.0
-LONG_MONTHS = 240.0
+TEN_YEARS_MONTHS, LONG_MONTHS = 120.0, 240.0
 
 
 @contextmanager
@@ -98,10 +98,12 @@ def promise_sentences(
     delays = {(one.law, one.by): one for one in promise.delays}
     found = {law: delays.get((law, CHANNEL_OF[law])) for law in DRIFTS}
     said = [_false_alarm_sentence(promise, profile, strategies)]
-    months = (promise.outcomes_to_false_alarm or 0.0) / profile.per_month
+    months = (promise.outcomes_to_false_alarm or 0.0) / strategies / profile.per_month
     if months > LONG_MONTHS:
-        yearly = 12.0 * profile.per_month / strategies
-        said.append(f"a smaller budget finds drifts sooner: --budget {yearly:.3g} is one in a year")
+        budget = f"{TEN_YEARS_MONTHS * profile.per_month:.2g}"
+        said.append(
+            f"a smaller budget finds sooner: --budget {float(budget):.0f} is one in ten years"
+        )
     first, second = found[LOSS], found[REVERSAL]
     if first is not None and second is not None:
         words = f"a loss of all skill {_found(first, delays, profile, horizon)}"

@@ -154,6 +154,13 @@ def test_a_model_that_is_told_of_comes_when_the_samples_come(assay: Line):
     assert strategy["base_rate"] == pytest.approx(0.45, abs=0.06)
 
 
+def test_a_budget_of_many_lives_is_told_of(assay: Line):
+    told = ("--auc", "0.65", "--trades-per-month", "2")
+    words = assay(*told, "--budget", "700")[1]
+    assert "--budget 240 is one in ten years" in words
+    assert "is one in ten years" not in assay(*told, "--budget", "240")[1]
+
+
 def test_there_is_an_honest_word_where_nothing_can_be_said(assay: Line):
     found, words = assay(ends=1)
     assert not found["calibrated"]

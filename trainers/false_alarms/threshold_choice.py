@@ -83,6 +83,10 @@ def choose(text: str, named: Named, target: float, search: Search) -> Choice:
     """Return the threshold of a detector that the configuration calls `text`."""
     make = _of_evidence if named.module.HAS_BUDGET else _of_parameter
     threshold, length, error, is_far = make(named, target, search)
+    if not named.module.HAS_BUDGET:
+        # How many streams its tries take is not known before.
+        for _ in range(search.streams):
+            search.on_stream()
     return Choice(
         detector=text,
         channel=named.module.CHANNEL,
