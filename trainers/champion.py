@@ -3,7 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.card import ModelCard
 from models.onnx_session import Model
+
+
+def frozen_ts_of(card: ModelCard) -> int:
+    """Return when the last label that a model was trained on was closed, UTC nanoseconds."""
+    return max(card.training_to_ts, card.labels_to_ts)
 
 
 class ServedChampion:
@@ -20,8 +26,7 @@ class ServedChampion:
     @property
     def frozen_ts(self) -> int:
         """When the last label that it was trained on was closed, UTC nanoseconds."""
-        card = self._model.card
-        return max(card.training_to_ts, card.labels_to_ts)
+        return frozen_ts_of(self._model.card)
 
     def probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return its probabilities of x[n, all columns], float64[n]."""

@@ -12,16 +12,18 @@ from models.registry import Registry
 from streams.bus import Bus
 from streams.errors import ModelRefused
 from streams.events import Deployment, Policy, Retrain
+from trainers.champion import frozen_ts_of
+from trainers.database.feature_database import FeatureDatabase
 from trainers.dataset import DAY_NS
 from trainers.entrants import entrants_of
 from trainers.incumbent import Incumbent, incumbent_of
-from trainers.job_files import CANARY, CHALLENGER, JobResult, Judged
+from trainers.job_files import CANARY, CHALLENGER, Entrant, JobResult, Judged
 from trainers.learner import NULL
 from trainers.ledger import Decision
 from trainers.policy_rule import has_a_say, leaves_no_model, policy_after
 from trainers.refusals import ASKS_FOR_NOTHING, refusal_of
 from trainers.request import DRIFT_ALARM, REVIEW, scope_of
-from trainers.review import chosen
+from trainers.review import chosen, is_due, waiting
 from trainers.settings import TrainSettings
 from trainers.shadows import ScopeRecord, Shadows
 from trainers.stream_reading import standing_policy
@@ -50,22 +52,26 @@ class Decider:
         self._jobs = jobs
 
     async def decide(
-        self, request: Retrain, cutoff_ts: int, waiting: Sequence[Retrain] = ()
+        self,
+        request: Retrain,
+        cutoff_ts: int,
+        database: FeatureDatabase,
+        behind: Sequence[Retrain] = (),
     ) -> Decision:
         """Decide on what was known at `cutoff_ts`; raises ModelError when a job fails.
 
-        `waiting` are the requests behind this one in the queue.
+        `database` holds the samples, `behind` are the requests behind this one in the queue.
         """
         symbol = await scope_of(self._registry, request)
         request = msgspec.structs.replace(request, symbol=symbol)
         settings = self._strategies[request.strategy]
         incumbent = await incumbent_of(self._registry, settings, request)
         record = await self._shadows.of(request.strategy, symbol)
-        refusal = refusal_of(request, cutoff_ts, incumbent, record, waiting, self._settings)
+        refusal = refusal_of(request, cutoff_ts, incumbent, record, behind, self._settings)
         if refusal:
             return await self._refused(request, cutoff_ts, incumbent, refusal)
         if request.action == REVIEW:
-            return await self._reviewed(request, cutoff_ts, incumbent, record)
+            return await self._reviewed(request, cutoff_ts, incumbent, record, database)
         return await self._trained(request, cutoff_ts, incumbent, record)
 
     async def refuse(self, request: Retrain, cutoff_ts: int, reason: str) -> Decision:
@@ -122,16 +128,24 @@ class Decider:
         )
 
     async def _reviewed(
-        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, record: ScopeRecord
+        self,
+        request: Retrain,
+        cutoff_ts: int,
+        incumbent: Incumbent,
+        record: ScopeRecord,
+        database: FeatureDatabase,
     ) -> Decision:
         entrants = entrants_of(incumbent, record, self._settings)
         shadow = [(one, await self._artifact(one.digest)) for one in entrants]
         known = [(one, artifact) for one, artifact in shadow if artifact is not None]
-        before = _tried(request, record, incumbent)
-        result = JobResult(False, NOTHING_IN_SHADOW, {})
-        if known:
-            task = Task(request, cutoff_ts, incumbent.artifact, before, known)
+        task = Task(
+            request, cutoff_ts, incumbent.artifact, _tried(request, record, incumbent), known
+        )
+        if any(self._is_due(task, *one, database) for one in known):
             result, _ = await self._jobs.run(task)
+        else:
+            judged = tuple(waiting(entrant) for entrant, _ in known)
+            result = JobResult(False, NOTHING_IN_SHADOW, {}, judged=judged)
         found = chosen(result.judged)
         verdict = review_verdict(request, result, found)
         deployment = self._event(
@@ -143,18 +157,32 @@ class Decider:
             digest=found.entrant.digest if found else "",
             share=self._share_of(found, incumbent, result) if found else 1.0,
         )
-        judged = [one for one in result.judged if one.is_look]
+        looked_at = [one for one in result.judged if one.is_look]
         decision = msgspec.structs.replace(
             self._decision(request, cutoff_ts, incumbent, deployment),
             is_promoted=found is not None,
-            trials=sum(one.entrant.role == CHALLENGER for one in judged),
-            looks={one.entrant.digest: int(one.figures["gate_outcomes"]) for one in judged},
+            trials=sum(one.entrant.role == CHALLENGER for one in looked_at),
+            looks={one.entrant.digest: int(one.figures["gate_outcomes"]) for one in looked_at},
         )
         if found is not None:
             await self._keep_for_rollback(incumbent)
         return await self._with_policy(
             decision, incumbent, is_champion_refused=bool(result.champion_refused)
         )
+
+    def _is_due(
+        self, task: Task, entrant: Entrant, artifact: Artifact, database: FeatureDatabase
+    ) -> bool:
+        """Whether a job would look at an entrant: it is not started for nothing."""
+        models = (artifact, task.champion) if task.champion else (artifact,)
+        frozen_ts = max(frozen_ts_of(model.card) for model in models)
+        outcomes = database.count_known(
+            task.request.strategy,
+            task.request.symbol,
+            from_ts=max(frozen_ts + 1, entrant.opens_ts),
+            known_by_ts=task.cutoff_ts,
+        )
+        return is_due(entrant, outcomes, self._settings)
 
     def _event(
         self,

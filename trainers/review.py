@@ -77,9 +77,8 @@ def review(
         entrant = standing.entrant
         looks = sum(one.is_look and one.entrant.role == CHALLENGER for one in judged)
         before = challengers_before + looks if entrant.role == CHALLENGER else entrant.looks
-        if not _is_due(samples, standing, held, settings):
-            reason = NO_NEW_OUTCOMES if entrant.looks else TOO_FEW_OUTCOMES
-            judged.append(Judged(entrant, "waiting", reason))
+        if not is_due(entrant, _count(samples, standing, held), settings):
+            judged.append(waiting(entrant))
             continue
         verdict = judge_frozen(
             samples,
@@ -108,13 +107,20 @@ def chosen(judged: Sequence[Judged]) -> Judged | None:
     return max(passed, key=lambda one: one.figures["log_loss_gain_vs_champion"], default=None)
 
 
-def _is_due(
-    samples: Dataset, standing: Standing, champion: FrozenModel, settings: TrainSettings
-) -> bool:
+def is_due(entrant: Entrant, outcomes: int, settings: TrainSettings) -> bool:
+    """Whether so many outcomes are worth a look: enough, and clearly more than at the last."""
+    return outcomes >= max(settings.gate.outcomes_min, LOOK_GROWTH * entrant.outcomes)
+
+
+def waiting(entrant: Entrant) -> Judged:
+    """Return what is found of one that no look is due at."""
+    return Judged(entrant, "waiting", NO_NEW_OUTCOMES if entrant.looks else TOO_FEW_OUTCOMES)
+
+
+def _count(samples: Dataset, standing: Standing, champion: FrozenModel) -> int:
     frozen_ts = max(standing.model.frozen_ts, champion.frozen_ts)
     counted = (samples.ts > frozen_ts) & (samples.ts >= standing.entrant.opens_ts)
-    needed = max(settings.gate.outcomes_min, LOOK_GROWTH * standing.entrant.outcomes)
-    return int(counted.sum()) >= needed
+    return int(counted.sum())
 
 
 def _found(entrant: Entrant, verdict: Verdict, settings: TrainSettings) -> Judged:

@@ -181,7 +181,7 @@ class RetrainWorker:
                 if collecting is not None:
                     await collecting.catch_up()
                 cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
-                decision = await self._decide(request, cutoff_ts, waiting, work.deliveries)
+                decision = await self._decide(request, cutoff_ts, database, waiting, work)
                 took_s = asyncio.get_running_loop().time() - began
                 self._meter.decide(request, decision, took_s)
             else:
@@ -196,14 +196,19 @@ class RetrainWorker:
             await end_tasks((beating,))
 
     async def _decide(
-        self, request: Retrain, cutoff_ts: int, waiting: Sequence[Retrain], deliveries: int
+        self,
+        request: Retrain,
+        cutoff_ts: int,
+        database: FeatureDatabase,
+        waiting: Sequence[Retrain],
+        work: Work,
     ) -> Decision:
         try:
-            if deliveries > DELIVERIES_MAX:
-                reason = f"{GAVE_UP}: taken {deliveries} times without an answer"
+            if work.deliveries > DELIVERIES_MAX:
+                reason = f"{GAVE_UP}: taken {work.deliveries} times without an answer"
                 decision = await self._decider.refuse(request, cutoff_ts, reason)
             else:
-                decision = await self._decider.decide(request, cutoff_ts, waiting)
+                decision = await self._decider.decide(request, cutoff_ts, database, waiting)
         except ModelError as error:
             log.error("request %s: %s", request.request_id, error)
             decision = await self._decider.refuse(request, cutoff_ts, f"{FAILED}: {error}")

@@ -1,6 +1,7 @@
 """What stands in the shadow is judged on what has come since, and something may follow from it."""
 
 import itertools
+import sys
 
 import msgspec
 import pytest
@@ -221,3 +222,20 @@ async def test_what_was_tried_beside_a_champion_counts_until_a_drift_is_confirme
     assert record.tried == (1 if is_alarm else 2)
     assert {shadow.digest for shadow in record.shadows} == {first.digest, second.digest}
     assert await house.policies() == (["observe"] if is_alarm else [])
+
+
+async def test_no_job_is_started_where_no_look_is_due(house: House):
+    await house.tell(HISTORY)
+    await in_force(house, model(house, 0.0))
+    await in_shadow(house, model(house, 1.0))
+    async with house.working(
+        house.worker(job_command=(sys.executable, "-c", "raise SystemExit(1)"))
+    ):
+        await ask(house, "r-1", start_of_day(15))
+        await house.until_idle()
+        await ask(house, "r-2", END)
+        await house.until_idle()
+    early, late = await house.kept()
+    assert early.verdict["shadow_1_reason"] == "too_few_outcomes"
+    assert early.verdict["reason"] == "in_shadow"
+    assert str(late.verdict["reason"]).startswith("job_failed: ")

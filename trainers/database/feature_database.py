@@ -140,6 +140,15 @@ class FeatureDatabase:
         """Return how many samples of a strategy there are, over all its parameter sets."""
         return int(self._scalar(_of(func.count(), strategy, source)))
 
+    def count_known(
+        self, strategy: str, symbol: str | None, *, from_ts: int, known_by_ts: int
+    ) -> int:
+        """Return of how many signals with ts >= `from_ts` the label was known by a time."""
+        choice = SampleChoice(
+            strategy=strategy, symbol=symbol, from_ts=from_ts, known_by_ts=known_by_ts
+        )
+        return int(self._scalar(choice.counted()))
+
     def newest_exit_ts(self, strategy: str, source: str = "virtual") -> int:
         """Return the newest instant at which a label of a strategy became known, 0 for none."""
         newest = func.coalesce(func.max(tables.samples.c.exit_ts), 0)

@@ -32,6 +32,10 @@ class SampleChoice(msgspec.Struct, frozen=True, kw_only=True):
         chosen = [samples.c[name] for name in columns]
         return select(*chosen).where(self._chosen()).order_by(samples.c.ts, samples.c.signal_id)
 
+    def counted(self) -> Select[Any]:
+        """Return the query for the number of signals."""
+        return select(func.count(samples.c.signal_id.distinct())).where(self._meets())
+
     def layouts(self) -> Select[Any]:
         """Return the query for the digests of the samples' layouts, the newest first."""
         digest = samples.c.features_digest
