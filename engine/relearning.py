@@ -5,7 +5,8 @@ retrain      at an alarm of the ranking channel on the model in force, if nothin
              for nothing more; an alarm on a newer model is not lost, its request waits.
              And again, as `refresh:`, whenever the outcomes of signals since the changepoint,
              whichever model spoke on them, are `refresh_growth` times as many as at the last
-             request, until there are `settled_outcomes`.
+             request, until there are `settled_outcomes`. Meanwhile another alarm on the same
+             model asks for nothing more.
 recalibrate  at an alarm of the calibration channel, with a cooldown of its own, while the model
              still ranks and no retrain was asked for within the cooldown.
 review       every `review_outcomes` since a model first spoke; one that falls on another request
@@ -110,7 +111,11 @@ class Relearning:
         return wanted or self._refresh() or self._review()
 
     def _note(self, alarm: Alarm) -> None:
-        if alarm.model != self._retrained_for or self._has_passed(self._retrained_at):
+        # While it is learned anew, growth asks: another alarm on the same model tells nothing new.
+        is_asked_for = self._drift is not None and self._settings.refresh_growth > 0.0
+        if alarm.model != self._retrained_for or (
+            not is_asked_for and self._has_passed(self._retrained_at)
+        ):
             self._waiting = alarm
         self._drift = alarm
         self._since = sum(ts >= alarm.changepoint_ts for ts in self._signal_times)

@@ -86,7 +86,8 @@ class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     An outcome is judged at its exit, or `maturity_days` after its signal if that is later: set it
     to the longest hold where losers stop out sooner than winners win. After an alarm a retrain is
     asked for at most every `cooldown_outcomes`, and again whenever the outcomes since the
-    changepoint have grown by `refresh_growth` (0: never), until there are `settled_outcomes`.
+    changepoint are `refresh_growth` times as many (0: at every later alarm), until there are
+    `settled_outcomes`.
     Every `review_outcomes` (0: never) what is in the shadow is judged anew.
     """
 

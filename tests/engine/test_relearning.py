@@ -57,6 +57,15 @@ def test_it_is_asked_again_whenever_the_outcomes_since_have_doubled() -> None:
     assert {wanted.since_ts for wanted in asked.values()} == {31}
 
 
+def test_while_it_is_learned_anew_another_alarm_on_the_same_model_asks_for_nothing_more() -> None:
+    again = {n: alarm(at=31) for n in (50, 62, 75, 88)}
+    asked = run(Relearning(SETTINGS), again, upto=100)
+    assert reasons(asked) == {50: "drift:slope", 70: "refresh:slope"}
+    without_growth = msgspec.structs.replace(SETTINGS, refresh_growth=0.0)
+    asked = run(Relearning(without_growth), again, upto=100)
+    assert set(reasons(asked)) == {50, 62, 75, 88}
+
+
 def test_signals_from_before_the_change_are_not_learned_from() -> None:
     relearning = Relearning(SETTINGS)
     run(relearning, {50: alarm(at=31)}, upto=50)
