@@ -17,10 +17,10 @@ from trainers.database.feature_database import FeatureDatabase
 from trainers.dataset import DAY_NS
 from trainers.entrants import entrants_of
 from trainers.incumbent import Incumbent, incumbent_of
-from trainers.job_files import CANARY, CHALLENGER, Entrant, JobResult, Judged
+from trainers.job_files import CANARY, CHALLENGER, IN_FORCE, Entrant, JobResult, Judged
 from trainers.learner import NULL
 from trainers.ledger import Decision
-from trainers.policy_rule import has_a_say, leaves_no_model, policy_after
+from trainers.policy_rule import has_a_say, leaves_no_model, policy_after, stands_aside
 from trainers.refusals import ASKS_FOR_NOTHING, refusal_of
 from trainers.request import DRIFT_ALARM, REVIEW, scope_of
 from trainers.review import chosen, is_due, waiting
@@ -135,7 +135,8 @@ class Decider:
         record: ScopeRecord,
         database: FeatureDatabase,
     ) -> Decision:
-        entrants = entrants_of(incumbent, record, self._settings)
+        aside = stands_aside(await standing_policy(self._bus, request.strategy))
+        entrants = entrants_of(incumbent, record, self._settings, stands_aside=aside)
         shadow = [(one, await self._artifact(one.digest)) for one in entrants]
         known = [(one, artifact) for one, artifact in shadow if artifact is not None]
         task = Task(
@@ -147,6 +148,7 @@ class Decider:
             judged = tuple(waiting(entrant) for entrant, _ in known)
             result = JobResult(False, NOTHING_IN_SHADOW, {}, judged=judged)
         found = chosen(result.judged)
+        is_back = found is not None and found.entrant.role == IN_FORCE
         verdict = review_verdict(request, result, found)
         deployment = self._event(
             request,
@@ -160,14 +162,17 @@ class Decider:
         looked_at = [one for one in result.judged if one.is_look]
         decision = msgspec.structs.replace(
             self._decision(request, cutoff_ts, incumbent, deployment),
-            is_promoted=found is not None,
+            is_promoted=found is not None and not is_back,
             trials=sum(one.entrant.role == CHALLENGER for one in looked_at),
             looks={one.entrant.digest: int(one.figures["gate_outcomes"]) for one in looked_at},
         )
-        if found is not None:
+        if decision.is_promoted:
             await self._keep_for_rollback(incumbent)
         return await self._with_policy(
-            decision, incumbent, is_champion_refused=bool(result.champion_refused)
+            decision,
+            incumbent,
+            is_champion_refused=bool(result.champion_refused),
+            is_back=is_back,
         )
 
     def _is_due(
@@ -242,7 +247,12 @@ class Decider:
             await self._registry.put(incumbent.artifact)
 
     async def _with_policy(
-        self, decision: Decision, incumbent: Incumbent, *, is_champion_refused: bool
+        self,
+        decision: Decision,
+        incumbent: Incumbent,
+        *,
+        is_champion_refused: bool,
+        is_back: bool = False,
     ) -> Decision:
         request = decision.request
         # A canary beside the model in force, or the end of one, is no answer yet.
@@ -250,7 +260,8 @@ class Decider:
         if request is None or not has_a_say(request) or (is_aside and request.action == REVIEW):
             return decision
         has_champion = incumbent.artifact is not None and not is_champion_refused
-        is_promoted = decision.is_promoted and not is_aside
+        # What acts again is as good as promoted.
+        is_promoted = is_back or (decision.is_promoted and not is_aside)
         is_alone = leaves_no_model(request, incumbent.version if has_champion else None)
         if not (is_promoted or is_alone):
             return decision

@@ -17,9 +17,11 @@ CHAMPION_FILE = "champion.bundle"
 LOG_FILE = "job.log"
 
 Figure = float | str
-Role = Literal["previous", "canary", "challenger"]
+Role = Literal["in_force", "previous", "retired", "canary", "challenger"]
 Word = Literal["passed", "failed", "unproven", "waiting"]
+IN_FORCE: Role = "in_force"
 PREVIOUS: Role = "previous"
+RETIRED: Role = "retired"
 CANARY: Role = "canary"
 CHALLENGER: Role = "challenger"
 

@@ -20,6 +20,7 @@ from streams.topology import BUCKET_LEDGER
 
 READS_AT_ONCE_MAX = 32
 OVERTAKEN = "overtaken"
+SKILL_RETURNED = "skill_returned"
 
 log = logging.getLogger("assay.trainer")
 

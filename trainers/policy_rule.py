@@ -34,6 +34,11 @@ def policy_after(
     return STAND_ASIDE if is_without_a_model and in_force is None else None
 
 
+def stands_aside(standing: Policy | None) -> bool:
+    """Whether the trainer has ordered that the model in force does not act."""
+    return standing is not None and standing.by == TRAINER and standing.action == STAND_ASIDE
+
+
 def has_a_say(request: Retrain) -> bool:
     """Whether what becomes of a request may change a policy."""
     return request.symbol is None and request.action != RECALIBRATE

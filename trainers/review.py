@@ -2,6 +2,10 @@
 
 - The previous champion is judged on the outcomes since the one in force took over; by the gate,
   with the parts exchanged, it comes back.
+  Where the one in force has failed, only outcomes since the changepoint count, and the champions
+  that were retired before are judged like the previous one.
+- A model in force that the trainer made stand aside is judged against the null model alone: where
+  it has skill again, it acts again.
 - A canary is judged on all outcomes since it began, for every answer carries what it would have
   been told: it stays for good where its gain is there again, and ends where it is worse, or where
   CANARY_WINDOWS_MAX windows have not shown it.
@@ -23,19 +27,37 @@ from trainers.dataset import Dataset
 from trainers.frozen_comparison import judge_frozen
 from trainers.frozen_model import FrozenModel
 from trainers.gate import TOO_FEW_OUTCOMES, Verdict
-from trainers.job_files import CANARY, CHALLENGER, PREVIOUS, Entrant, Judged, Word
+from trainers.job_files import (
+    CANARY,
+    CHALLENGER,
+    IN_FORCE,
+    PREVIOUS,
+    RETIRED,
+    Entrant,
+    Judged,
+    Role,
+    Word,
+)
 from trainers.learner import NULL
+from trainers.ledger import SKILL_RETURNED
 from trainers.settings import TrainSettings
 
 LOOK_GROWTH = 1.5
 CANARY_WINDOWS_MAX = 4
 
 ROLLED_BACK = "rolled_back"
+CAME_BACK = "came_back"
 CANARY_HELD = "canary_held"
 CANARY_FAILED = "canary_failed"
 CANARY_UNPROVEN = "canary_unproven"
 UNDECIDED = "undecided"
 NO_NEW_OUTCOMES = "no_new_outcomes"
+
+PASSED: dict[Role, str] = {
+    IN_FORCE: SKILL_RETURNED,
+    PREVIOUS: ROLLED_BACK,
+    RETIRED: CAME_BACK,
+}
 
 Floats = NDArray[np.float64]
 
@@ -72,9 +94,10 @@ def review(
     `threshold` is the probability from which the strategy accepts, None where it accepts all.
     """
     judged: list[Judged] = []
-    held: FrozenModel = champion or NoModel()
+    nobody = NoModel()
     for standing in shadow:
         entrant = standing.entrant
+        held = nobody if champion is None or entrant.role == IN_FORCE else champion
         looks = sum(one.is_look and one.entrant.role == CHALLENGER for one in judged)
         before = challengers_before + looks if entrant.role == CHALLENGER else entrant.looks
         if not is_due(entrant, _count(samples, standing, held), settings):
@@ -99,7 +122,7 @@ def chosen(judged: Sequence[Judged]) -> Judged | None:
     To go back comes first, then what becomes of a canary; of challengers that passed, the one
     that gained most.
     """
-    for role in (PREVIOUS, CANARY):
+    for role in (IN_FORCE, PREVIOUS, RETIRED, CANARY):
         for one in judged:
             if one.entrant.role == role and (one.word == "passed" or one.is_ended):
                 return one
@@ -132,8 +155,7 @@ def _found(entrant: Entrant, verdict: Verdict, settings: TrainSettings) -> Judge
         return Judged(entrant, word, reason, figures)
     if not verdict.promoted:
         return Judged(entrant, "failed", verdict.reason, figures)
-    reason = ROLLED_BACK if entrant.role == PREVIOUS else verdict.reason
-    return Judged(entrant, "passed", reason, figures)
+    return Judged(entrant, "passed", PASSED.get(entrant.role, verdict.reason), figures)
 
 
 def _canary(verdict: Verdict, settings: TrainSettings, looks: int) -> tuple[Word, str]:

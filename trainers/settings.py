@@ -63,7 +63,7 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: CalibrationMethod = "platt"
     delay_days: NotNegative = 10.0
     half_life_days: NotNegative = 365.0
-    cooldown_days: NotNegative = 0.0
+    cooldown_days: NotNegative = 1.0
     shadows: Annotated[int, msgspec.Meta(ge=0, le=8)] = 3
     canary_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.0
     gate: GateSettings = GateSettings()

@@ -3,7 +3,9 @@
 Challengers that had a model but were not promoted stay for a while: every answer carries the
 vector that was served, so they speak on the very same inputs later, off the hot path. The record
 also counts what the gate has judged beside the model in force, for its alpha is spent over all of
-them. It follows from the decisions in the ledger; to note one twice changes nothing.
+them. A champion that was replaced after a confirmed drift is remembered as retired: markets come
+back, and it needs no samples to be there again. The record follows from the decisions in the
+ledger; to note one twice changes nothing.
 """
 
 import msgspec
@@ -11,11 +13,13 @@ import msgspec
 from models.registry import scope_key
 from streams.bus import Bus
 from streams.errors import ConflictError, ModelRefused
+from streams.events import Retrain
 from streams.topology import BUCKET_MODELS
-from trainers.ledger import OVERTAKEN, Decision
+from trainers.ledger import OVERTAKEN, SKILL_RETURNED, Decision
 from trainers.request import DRIFT_ALARM, RECALIBRATE, RETRAIN
 
 SHADOWS_MAX = 8
+RETIRED_MAX = 3
 LOOKS_MAX = 16
 ANSWERS_MAX = 64
 NOTE_TRIES = 16
@@ -51,7 +55,8 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     """The shadow of a scope, everything newest first.
 
     `champion` is the digest that `tried` challengers were judged beside since it came into force,
-    or since its last confirmed drift.
+    or since its last confirmed drift. `alarmed` is the champion whose drift was confirmed, ""
+    where none stands, `changed_ts` the signal time from which on it is taken to have failed.
     """
 
     shadows: tuple[Shadow, ...] = ()
@@ -59,6 +64,9 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     tried: int = 0
     looks: tuple[Look, ...] = ()
     answers: tuple[Answer, ...] = ()
+    retired: tuple[Shadow, ...] = ()
+    alarmed: str = ""
+    changed_ts: int = 0
     revision: int = 0
 
     def tried_beside(self, champion: str) -> int:
@@ -89,19 +97,43 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         if request is not None:
             record = record._answering(decision)
         if decision.is_promoted and decision.deployment.share >= 1.0:
-            record = record._beside(decision.deployment.digest)
+            record = record._retiring(decision)._beside(decision.deployment.digest)
         return record
+
+    def failed_since(self, champion: str) -> int | None:
+        """Return the signal time from which on a champion has failed, None where it has not."""
+        return self.changed_ts if champion and champion == self.alarmed else None
+
+    def _retiring(self, decision: Decision) -> "ScopeRecord":
+        """Remember a champion that drift took out, and forget one that comes back."""
+        digest, version = decision.champion, decision.deployment.previous
+        retired = [one for one in self.retired if one.digest != decision.deployment.digest]
+        if version and self.failed_since(digest) is not None:
+            others = (one for one in retired if one.digest != digest)
+            retired = [Shadow(version, digest, decision.request_id), *others]
+        return msgspec.structs.replace(self, retired=tuple(retired[:RETIRED_MAX]))
 
     def _beside(self, champion: str) -> "ScopeRecord":
         if champion == self.champion:
             return self
         left = tuple(shadow for shadow in self.shadows if shadow.digest != champion)
-        return msgspec.structs.replace(self, champion=champion, tried=0, looks=(), shadows=left)
+        return msgspec.structs.replace(
+            self, champion=champion, tried=0, looks=(), shadows=left, alarmed=""
+        )
 
     def _answering(self, decision: Decision) -> "ScopeRecord":
         request = decision.request
         assert request is not None
-        is_alarm = request.reason.startswith(DRIFT_ALARM)
+        is_alarm = request.reason.startswith(DRIFT_ALARM) and not decision.is_refusal
+        if is_alarm:
+            # What was seen of the models in the shadow was another market.
+            cleared = msgspec.structs.replace(
+                self, alarmed=self.champion, changed_ts=request.since_ts, looks=(), tried=0
+            )
+            return cleared._counting(decision, request)
+        return self._counting(decision, request)
+
+    def _counting(self, decision: Decision, request: Retrain) -> "ScopeRecord":
         answer = Answer(request.request_id, request.action, request.reason, decision.cutoff_ts)
         looks = tuple(
             Look(digest, outcomes, self.look_at(digest, self.champion).count + 1)
@@ -114,7 +146,8 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         others = tuple(look for look in self.looks if look.digest not in touched)
         return msgspec.structs.replace(
             self,
-            tried=(0 if is_alarm else self.tried) + decision.trials,
+            tried=self.tried + decision.trials,
+            alarmed="" if decision.reason == SKILL_RETURNED else self.alarmed,
             looks=(*looks, *others)[:LOOKS_MAX],
             answers=(answer, *self.answers)[:ANSWERS_MAX],
             shadows=self._with_challenger_of(decision),

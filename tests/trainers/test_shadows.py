@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from models.registry import scope_key
@@ -119,3 +120,40 @@ async def test_a_record_that_cannot_be_read_is_told():
     await bus.key_put(BUCKET_MODELS, scope_key("alpha", None, "shadow"), b"rubbish")
     with pytest.raises(ModelRefused, match=r"models/shadow\.alpha is not a shadow record"):
         await Shadows(bus).of("alpha", None)
+
+
+def test_a_champion_that_drift_took_out_is_remembered_until_it_comes_back():
+    alarm = decision(1, reason="drift:slope", champion="a")
+    record = after(alarm)
+    assert record.failed_since("a") == 0
+    assert record.failed_since("b") is None
+    replaced = promoted_over(2, "a", previous="va")
+    record = record.noting(replaced)
+    assert [one.digest for one in record.retired] == ["a"]
+    assert record.failed_since("d2") is None
+    # What replaced it without a drift is not.
+    record = record.noting(promoted_over(3, "d2", previous="v2"))
+    assert [one.digest for one in record.retired] == ["a"]
+    back = msgspec.structs.replace(
+        promoted_over(4, "d3", previous="v3"),
+        deployment=Deployment("alpha", None, "va", "a", 4, "v3", {"reason": "came_back"}),
+    )
+    assert record.noting(back).retired == ()
+
+
+def test_a_drift_makes_every_look_from_before_it_worthless():
+    record = after(decision(1, looks={"x": 300}))
+    assert record.look_at("x", "c").count == 1
+    record = record.noting(decision(2, reason="drift:slope", looks={}))
+    assert record.look_at("x", "c").count == 0
+
+
+def test_a_refused_alarm_says_nothing_of_the_champion():
+    refused = msgspec.structs.replace(decision(1, reason="drift:slope"), is_refusal=True)
+    assert after(refused).failed_since("c") is None
+
+
+def promoted_over(number: int, champion: str, *, previous: str) -> Decision:
+    found = decision(number, champion=champion, promoted=True, word="better")
+    event = msgspec.structs.replace(found.deployment, previous=previous)
+    return msgspec.structs.replace(found, deployment=event)
