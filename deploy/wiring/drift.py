@@ -1,32 +1,58 @@
 """Builds the drift monitor's role, over one bus."""
 
+from deploy.config import RunSettings
+from deploy.file_lock import FileLock
 from deploy.metrics.drift_readings import drift_readings
 from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
+from deploy.sole_role import SoleRole
+from deploy.state import StateDir
 from engine.drift_monitor import DriftMonitor
 from engine.roles.drift import ROLE, drift_shell
 from engine.score_watch import ScoreWatch
 from engine.settings import StrategySettings
 from engine.shells.shell import Shell
+from engine.shells.snapshot import SnapshotFile
 from models.feature_set import load_feature_set
 from models.vector import digest_of, vector_names
 
+LOCK_FILE = "drift.lock"
 
-def build(context: RoleContext) -> Shell:
-    """Return the role, ready to run."""
+
+def build(context: RoleContext) -> SoleRole:
+    """Return the role, ready to run.
+
+    One process of a state directory plays it: what two of them had said would stand in the
+    snapshot of one that has not said it yet. `assay learn` takes the same lock.
+    """
     context.require_one_shard()
-    settings = context.settings
+    shell = shell_of(context, drift_monitor(context.settings), snapshot_file(context, ROLE))
+    return SoleRole(shell, lock_of(context.state))
+
+
+def lock_of(state: StateDir) -> FileLock:
+    """Return the lock of whoever plays this role in a state directory that is made."""
+    return FileLock(state.snapshots / LOCK_FILE)
+
+
+def drift_monitor(settings: RunSettings) -> DriftMonitor:
+    """Return the core of a run. Raises ConfigError for an unknown detector."""
     inputs = settings.drift.inputs
     watched = [one for one in settings.strategies if one.ml.enabled]
     scores = ScoreWatch(inputs, _served_names(settings.strategies)) if inputs.enabled else None
-    core = DriftMonitor(settings.drift, len(watched), scores)
+    return DriftMonitor(settings.drift, len(watched), scores)
+
+
+def shell_of(context: RoleContext, core: DriftMonitor, snapshots: SnapshotFile) -> Shell:
+    """Return the shell around `core`, which goes on from `snapshots`."""
     return drift_shell(
         context.bus,
         core,
+        outlet=context.outlet,
         meter=context.meter,
         core_readings=lambda: drift_readings(core),
-        snapshots=snapshot_file(context, ROLE),
-        encoding=settings.encoding,
+        snapshots=snapshots,
+        encoding=context.settings.encoding,
         on_ready=context.on_ready,
     )
 

@@ -157,6 +157,11 @@ class Shell:
                 await inlet.close()
             await self.bus.flush()
 
+    @property
+    def positions(self) -> dict[str, int]:
+        """The last message taken of each feed, by its stream; empty before they are open."""
+        return {inlet.stream: inlet.seq for inlet in self._inlets}
+
     async def readings(self) -> list[Reading]:
         """Return what is to be told of this role now: nothing without a meter."""
         meter = self._meter
