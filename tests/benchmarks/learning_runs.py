@@ -113,27 +113,28 @@ def lived(stream: Stream, folder: Path, *, oracle: int | None = None) -> Acted:
 
 
 class Oracle:
-    """Asks as one who knows when the law changed, by the monitor's own rule of growth."""
+    """Asks as one who knows when the law changed, by the monitor's rules of growth and review."""
 
     def __init__(self, stream: Stream, changed: int, train: TrainSettings) -> None:
+        drift = DriftSettings()
         self._since_ts = int(stream.data.ts[stream.start + changed])
         self._changed = changed
-        self._next = float(train.gate.outcomes_min + train.min_samples)
-        self._is_first = True
-        self._growth = DriftSettings().refresh_growth
+        self._growth, self._every = drift.refresh_growth, drift.review_outcomes
+        # At the change itself the model is taken out of force: nothing can be learned yet.
+        self._next, self._review = 0.0, float(drift.review_outcomes)
+        self._least = float(train.gate.outcomes_min + train.min_samples)
 
     def __call__(self, known: int) -> Retrain | None:
         """Return what is asked for when `known` live outcomes are known."""
         since = known - self._changed
-        # At the change itself the model is taken out of force: nothing can be learned yet.
-        is_due = (self._is_first and since >= 0) or since >= self._next
-        if not is_due:
-            return None
-        reason = "drift:oracle" if self._is_first else "refresh:oracle"
-        if not self._is_first:
-            self._next = since * self._growth
-        self._is_first = False
-        return Retrain(f"oracle-{known}", STRATEGY, None, reason, self._since_ts, "drift")
+        if since >= self._next:
+            reason = "refresh:oracle" if self._next else "drift:oracle"
+            self._next = max(since * self._growth, self._least)
+            return Retrain(f"oracle-{known}", STRATEGY, None, reason, self._since_ts, "drift")
+        if known >= self._review:
+            self._review += self._every
+            return Retrain(f"review-{known}", STRATEGY, None, "review", 0, "drift", 0, "review")
+        return None
 
 
 def shares_at(
