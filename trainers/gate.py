@@ -39,9 +39,10 @@ GAIN_MIN_NATS = 1e-6
 """What a gain must exceed: less is the rounding of a flat model, or between one and its graph."""
 
 AUC_RISE_MIN = 0.005
-"""What a challenger must gain in AUC over a champion. Of two that rank alike to .002, the one of
-the same market with the newer level passed in 13 % of runs without it, in 10 % with it, and one
-better by .022 in 62 % and 61 % (`tests/benchmarks/bench_promotion.py`)."""
+"""What a challenger must gain in AUC over a champion. Where this was chosen, challengers of the
+champion's own market that rank alike to .002 passed in 13 % of runs without it and in 10 % with
+it, those better by .022 in 63 % and 61 %; on other markets: `tests/benchmarks/bench_promotion.py`.
+"""
 
 Floats = NDArray[np.float64]
 
