@@ -105,7 +105,9 @@ def _one_of(modes: dict[str, bool]) -> str:
     given = [name for name, is_given in modes.items() if is_given]
     if len(given) != 1:
         names = f"{', '.join(list(modes)[:-1])} and {list(modes)[-1]}"
-        raise ConfigError(f"exactly one of {names} says what to do; given: {given or 'none'}")
+        raise ConfigError(
+            f"exactly one of {names} says what to do; given: {', '.join(given) or 'none'}"
+        )
     return given[0]
 
 

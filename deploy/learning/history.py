@@ -69,10 +69,11 @@ async def history_of(
         wall_ts = alarms.get((request.strategy, request.ts)) or decided.get(request.request_id, 0)
         placed.append(_Placed(wall_ts, 1, _of_request(request, wall_ts, REQUEST)))
     known = {one.entry.request_id for one in placed}
+    newest_ts = max((one.wall_ts for one in placed), default=0)
     for request in await _waiting(bus, strategy):
         if request.request_id not in known:
-            wall_ts = alarms.get((request.strategy, request.ts), _newest(placed))
-            placed.append(_Placed(wall_ts, 1, _of_request(request, wall_ts, WAITING)))
+            wall_ts = alarms.get((request.strategy, request.ts), newest_ts)
+            placed.append(_Placed(wall_ts, 3, _of_request(request, wall_ts, WAITING)))
     placed.sort(key=lambda one: (one.wall_ts, one.order))
     return [one.entry for one in placed][-at_most:]
 
@@ -128,6 +129,3 @@ async def _waiting(bus: Bus, strategy: str | None) -> list[Retrain]:
         await queue.close()
     return [one for one in events if isinstance(one, Retrain)]
 
-
-def _newest(placed: list[_Placed]) -> int:
-    return max((one.wall_ts for one in placed), default=0)

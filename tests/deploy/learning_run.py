@@ -25,16 +25,18 @@ from trainers.dataset import DAY_NS
 from trainers.ledger import Ledger
 
 ASSIGNMENTS = (
-    "data.params.signals=3200",
-    "data.params.drift_at=2500",
+    "data.params.signals=2800",
+    "data.params.drift_at=2350",
     "train.learners=[logistic]",
-    "train.delay_days=40",
+    "train.delay_days=50",
+    "train.gate.outcomes_min=60",
+    "train.gate.class_min=20",
 )
 CONFIG = config_of("flip")
 STRATEGY = "synthetic"
 ONLINE = ("scorer", "labeller")
 LEARNING = ("drift", "trainer")
-STRETCH_DAYS = 35
+STRETCH_DAYS = 45
 PATIENCE_S = 60.0
 
 
@@ -150,5 +152,7 @@ async def everything_learned(bus: Bus) -> dict[str, object]:
         "deployed": await said_on(bus, topology.INPUT, subjects.DEPLOYED),
         "policies": await said_on(bus, topology.INPUT, subjects.POLICY),
         "requests": [codec.encode(one.request) for one in decisions if one.request],
-        "answers": sorted(await said_on(bus, topology.SCORED, "signals.scored.*.*")),
+        "answers": sorted(
+            await said_on(bus, topology.SCORED, "signals.scored.*.*", subjects.REJECTED)
+        ),
     }
