@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from deploy.scenario import Truth
 from deploy.tally import Judged, StrategyTally, Tally
-from streams.events import Deployment
+from engine.drift_budget import CALIBRATION, RANKING
+from streams.events import Deployment, Drift
 from trainers.metrics import auc_difference
 
 NO_SKILL = "no skill here: the null model wins, strategy runs in observe"
@@ -57,6 +58,7 @@ class StrategyFigures(msgspec.Struct, frozen=True):
     accepted_only: Cohort
     area: Area
     drift_detected: int
+    quiet_reviews: int
     models: tuple[Decision, ...]
     conclusion: str
 
@@ -65,8 +67,9 @@ class FlipFigures(msgspec.Struct, frozen=True):
     """What became of a planted reversal.
 
     `alarm_delay_outcomes` counts the outcomes of reversed signals that were known at the alarm,
-    None without one. `before`: signals before the reversal; `after`: reversed ones, scored by a
-    model from before the alarm; `recovered`: by a model from after it.
+    None without one. `swap`: the first model that came into force after it, `attempts` how many
+    requests before that came to nothing. `before`: signals before the reversal; `after`: reversed
+    ones, scored by a model from before the alarm; `recovered`: by a model from after it.
     """
 
     kind: str
@@ -79,6 +82,9 @@ class FlipFigures(msgspec.Struct, frozen=True):
     before: Area
     after: Area
     recovered: Area
+    attempts: int = 0
+    swap: Decision | None = None
+    swap_delay_outcomes: int | None = None
 
 
 class RunFigures(msgspec.Struct, frozen=True):
@@ -110,7 +116,7 @@ def figures_of(tally: Tally, truth: Truth | None = None) -> RunFigures:
 
 def flip_of(tally: StrategyTally, truth: Truth) -> FlipFigures:
     """Return how a strategy's models came through the reversal that `truth` planted."""
-    detected = [drift.ts for drift in tally.drifts if drift.level == "detected"]
+    detected = [drift.ts for drift in tally.drifts if _is_alarm(drift, RANKING)]
     alarm_ts = next((ts for ts in detected if ts >= truth.at_ts), None)
     judged = [outcome for outcome in tally.outcomes if not np.isnan(outcome.probability)]
     reversed_ = [outcome for outcome in judged if outcome.ts >= truth.at_ts]
@@ -119,6 +125,9 @@ def flip_of(tally: StrategyTally, truth: Truth) -> FlipFigures:
     since_ts = np.inf if alarm_ts is None else alarm_ts
     known = {one.version for one in decided if one.effective_ts <= since_ts}
     newer = {one.version for one in decided} - known
+    answers = [one for one in tally.deployments if one[1].effective_ts > since_ts]
+    swaps = [number for number, (kind, _) in enumerate(answers) if kind == "deployed"]
+    swap = answers[swaps[0]][1] if swaps else None
     return FlipFigures(
         kind=truth.kind,
         at_signal=truth.at_signal,
@@ -132,7 +141,16 @@ def flip_of(tally: StrategyTally, truth: Truth) -> FlipFigures:
         before=area_of([outcome for outcome in judged if outcome.ts < truth.at_ts]),
         after=area_of([outcome for outcome in reversed_ if outcome.model not in newer]),
         recovered=area_of([outcome for outcome in reversed_ if outcome.model in newer]),
+        attempts=swaps[0] if swaps else len(answers),
+        swap=None if swap is None else _decision("deployed", swap),
+        swap_delay_outcomes=None
+        if swap is None
+        else sum(outcome.exit_ts <= swap.effective_ts for outcome in reversed_),
     )
+
+
+def _is_alarm(drift: Drift, *channels: str) -> bool:
+    return drift.level == "detected" and drift.channel in channels
 
 
 def cohort_of(outcomes: Sequence[Judged]) -> Cohort:
@@ -171,7 +189,8 @@ def _of_strategy(name: str, tally: StrategyTally) -> StrategyFigures:
         all=cohort_of(tally.outcomes),
         accepted_only=cohort_of([outcome for outcome in tally.outcomes if outcome.accepted]),
         area=area,
-        drift_detected=sum(drift.level == "detected" for drift in tally.drifts),
+        drift_detected=sum(_is_alarm(drift, RANKING, CALIBRATION) for drift in tally.drifts),
+        quiet_reviews=tally.quiet_reviews,
         models=tuple(_decision(kind, deployment) for kind, deployment in tally.deployments),
         conclusion=_conclusion(tally, area),
     )

@@ -19,6 +19,13 @@ REASONS = {
     "nothing_to_learn": "nothing to learn from",
     "pinned": "the model in force is pinned",
     "overtaken": "another model came first",
+    "too_few_samples_since_change": "too few samples since the change",
+    "rolled_back": "the one before is better after all",
+    "came_back": "its market is back",
+    "skill_returned": "the one in force has skill again",
+    "coalesced": "the same was asked for",
+    "superseded": "about a model that is gone",
+    "cooldown": "asked for too soon again",
 }
 
 
@@ -30,6 +37,12 @@ def report_of(figures: RunFigures, title: str) -> RenderableType:
     lines += _performance(figures)
     parts: list[RenderableType] = [_strategies(figures, title)]
     parts += [_models(strategy) for strategy in figures.strategies if strategy.models]
+    lines += [
+        f"{strategy.strategy}: {strategy.quiet_reviews} reviews of what is in the shadow changed "
+        "nothing"
+        for strategy in figures.strategies
+        if strategy.quiet_reviews
+    ]
     spaced = [part for table in parts for part in (table, Text(""))]
     return Group(*spaced, *map(Text, lines))
 
@@ -41,11 +54,36 @@ def _flip(flip: FlipFigures) -> list[str]:
         day = _day(flip.alarm_ts)
         alarm = f"the alarm came {flip.alarm_delay_outcomes} outcomes later ({day})"
     return [
-        f"truth: {flip.kind} planted at signal {flip.at_signal} ({_day(flip.at_ts)}); {alarm}; "
-        f"{flip.false_alarms} alarms before it",
+        *_truth(flip, alarm),
+        *_swap(flip),
         f"AUC before {_area(flip.before)}, after {_area(flip.after)}, "
         f"recovered {_area(flip.recovered)}; the best that any model can reach is "
         f"{flip.bayes_auc:.2f}",
+    ]
+
+
+def _truth(flip: FlipFigures, alarm: str) -> list[str]:
+    return [
+        f"truth: {flip.kind} planted at signal {flip.at_signal} ({_day(flip.at_ts)}); {alarm}; "
+        f"{flip.false_alarms} alarms before it",
+    ]
+
+
+def _swap(flip: FlipFigures) -> list[str]:
+    """Say what was learned anew, by which figures of the gate, and when it came into force."""
+    if flip.alarm_ts is None:
+        return []
+    tried = "1 request" if flip.attempts == 1 else f"{flip.attempts} requests"
+    if flip.swap is None:
+        return [f"{tried} for a new model came to nothing: the strategy ran in observe"]
+    verdict = flip.swap.verdict
+    return [
+        f"{tried} came to nothing first; the model in force from {_day(flip.swap.effective_ts)}, "
+        f"{flip.swap_delay_outcomes} outcomes after the reversal, knew "
+        f"{_number(verdict.get('training_samples'), '.0f')} samples; the gate: AUC "
+        f"{_number(verdict.get('gate_auc'), '.3f')} on "
+        f"{_number(verdict.get('gate_outcomes'), '.0f')} outcomes, p "
+        f"{_number(verdict.get('p_value_vs_null'), '.3f')} against the null model"
     ]
 
 

@@ -35,6 +35,8 @@ EVENTS_SHOWN_MAX = 200
 OUTCOMES_MAX = 1_000_000
 PAUSE_NS = 1_000_000_000
 SKEW = "skew"
+REVIEW = "review"
+QUIET_REVIEWS = ("nothing_in_shadow", "in_shadow")
 
 OFFLINE = Message(subject="", payload=b"")
 
@@ -75,6 +77,7 @@ class StrategyTally:
     drift_level: str = ""
     outcomes: list[Judged] = field(default_factory=list)
     deployments: list[tuple[str, Deployment]] = field(default_factory=list)
+    quiet_reviews: int = 0
     drifts: list[Drift] = field(default_factory=list)
     modes: set[str] = field(default_factory=set)
 
@@ -235,6 +238,11 @@ class Tally:
     def _on_deployment(self, deployment: Deployment, message: Message) -> None:
         tally = self._of(deployment.strategy)
         is_deployed = message.subject.startswith("models.deployed.")
+        reason = str(deployment.verdict.get("reason", ""))
+        if not is_deployed and reason in QUIET_REVIEWS:
+            # One every few hundred outcomes, from which nothing followed.
+            tally.quiet_reviews += 1
+            return
         # The model in force stays beside a canary.
         is_canary = is_deployed and deployment.share < 1.0
         kind = "canary" if is_canary else "deployed" if is_deployed else "kept"
@@ -246,7 +254,8 @@ class Tally:
             tally.in_force = deployment.version
             text = f"model {deployment.version} deployed"
         else:
-            text = f"challenger {deployment.version or 'none'} not deployed"
+            why = f": {reason.replace('_', ' ')}" if reason else ""
+            text = f"challenger {deployment.version or 'none'} not deployed{why}"
         self._tell(Told(deployment.effective_ts, deployment.strategy, text))
 
     def _on_policy(self, policy: Policy, message: Message) -> None:
@@ -255,5 +264,7 @@ class Tally:
         self._tell(Told(policy.effective_ts or self.event_ts, policy.strategy, text))
 
     def _on_retrain(self, request: Retrain, message: Message) -> None:
-        text = f"retrain requested by {request.requested_by}: {request.reason}"
+        if request.action == REVIEW:
+            return
+        text = f"{request.action} requested by {request.requested_by}: {request.reason}"
         self._tell(Told(request.ts, request.strategy, text))

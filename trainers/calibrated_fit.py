@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.input_guard import fit_input_guard
 from streams.errors import DataError
 from trainers.calibrators.calibrate import calibrate
 from trainers.calibrators.calibrator import base_rate
@@ -72,7 +71,6 @@ def fit_calibrated(
         out_of_fold=margins,
         null_probability=base_rate(samples.y[rows], weights[rows]),
         whole=x,
-        guard=fit_input_guard(x),
     )
 
 

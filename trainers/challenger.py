@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,14 @@ FOLDS_MIN = 2
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Challenger:
     """A frozen model and what it is known by.
 
     `columns` int64[k] of the served vector. `out_of_fold` float64[n] are its calibrated
     out-of-fold probabilities on its training data, NaN where none was made. `null_probability`
     is the base rate of the samples that it was calibrated on: the null model trained beside it.
-    `whole` float32[m, k] are the training rows it was fitted on, `guard` what they allow.
+    `whole` float32[m, k] are the training rows it was fitted on.
     """
 
     learner: str
@@ -46,7 +47,11 @@ class Challenger:
     out_of_fold: Floats
     null_probability: float
     whole: NDArray[np.float32]
-    guard: InputGuard | None
+
+    @cached_property
+    def guard(self) -> InputGuard | None:
+        """What the training rows allow; of many that are fitted, few are ever asked."""
+        return fit_input_guard(self.whole)
 
     def probability(self, x: NDArray[np.float32]) -> Floats:
         """Return the probabilities of served vectors x[n, all columns], float64[n].
@@ -108,7 +113,6 @@ def fit_challenger(
         out_of_fold=out_of_fold,
         null_probability=base_rate(training.y[predicted], weights[predicted]),
         whole=whole,
-        guard=fit_input_guard(whole),
     )
 
 

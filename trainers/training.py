@@ -19,7 +19,7 @@ from streams.events import Retrain
 from trainers.challenger import Challenger, fit_challenger
 from trainers.dataset import DAY_NS, Dataset
 from trainers.frozen_model import FrozenModel, or_null
-from trainers.gate import Verdict, Window, judge
+from trainers.gate import TOO_FEW_OUTCOMES, Verdict, Window, is_too_small, judge
 from trainers.learner import NULL
 from trainers.metrics import auc, log_losses
 from trainers.model_writing import write_model
@@ -32,6 +32,7 @@ COMMON_ROWS_MIN = 50
 DRIFT_REASONS = ("drift", "refresh")
 
 NO_SAMPLES = "too_few_samples"
+NO_SAMPLES_SINCE = "too_few_samples_since_change"
 NO_MODEL = "nothing_to_learn"
 
 
@@ -84,8 +85,9 @@ def train_candidate(
         frozen_ts=champion.frozen_ts if champion else 0,
     )
     figures = _sample_figures(samples, division)
-    if figures["training_samples"] < settings.min_samples:
-        return Candidate(Verdict(False, NO_SAMPLES, figures))
+    refusal = _why_not_yet(samples, division, settings, is_after_drift=after_drift)
+    if refusal:
+        return Candidate(Verdict(False, refusal, figures))
     chosen = choose(challengers(samples, division, settings), since_ts=request.since_ts)
     if chosen is None:
         return Candidate(Verdict(False, NO_MODEL, figures))
@@ -112,6 +114,23 @@ def train_candidate(
         code_version=code_version,
     )
     return Candidate(verdict, card, onnx, chosen.learner)
+
+
+def _why_not_yet(
+    samples: Dataset, division: Division, settings: TrainSettings, *, is_after_drift: bool
+) -> str:
+    """Return why there is nothing to be fitted yet, or "".
+
+    Behind a confirmed drift a challenger that knows hardly more than the champion did is of no
+    use, now or in the shadow: it is not made before enough has happened since the changepoint.
+    """
+    if int(division.training.sum()) < settings.min_samples:
+        return NO_SAMPLES
+    if not is_after_drift:
+        return ""
+    if is_too_small(samples.y[division.window], settings.gate):
+        return TOO_FEW_OUTCOMES
+    return "" if int(division.recent.sum()) >= RECENT_SAMPLES_MIN else NO_SAMPLES_SINCE
 
 
 def is_after_drift(request: Retrain) -> bool:

@@ -17,7 +17,14 @@ from trainers.gate import NOT_BETTER_THAN_CHAMPION, NOT_BETTER_THAN_NULL, TOO_FE
 from trainers.metrics import auc
 from trainers.onnx_export import run_rows
 from trainers.settings import TrainSettings
-from trainers.training import NO_MODEL, NO_SAMPLES, challengers, choose, train_candidate
+from trainers.training import (
+    NO_MODEL,
+    NO_SAMPLES,
+    NO_SAMPLES_SINCE,
+    challengers,
+    choose,
+    train_candidate,
+)
 from trainers.window import divide
 
 SETTINGS = TrainSettings()
@@ -146,6 +153,21 @@ def test_soon_after_a_flip_nothing_is_promoted():
         champion=champion(oracle, frozen_ts=int(samples.ts[600])),
     )
     assert candidate.verdict.reason == TOO_FEW_OUTCOMES
+    # What was learned before the change is the champion's own mistake: it is not made again.
+    assert candidate.card == b""
+
+
+def test_behind_a_flip_a_challenger_waits_for_samples_since_the_changepoint():
+    samples = layer_a_dataset(1_250, seed=6, drift="FLIP", drift_at=1_000)
+    candidate = train_candidate(
+        samples,
+        request("refresh:slope", int(samples.ts[1_000])),
+        SETTINGS,
+        champion=champion(oracle, frozen_ts=int(samples.ts[600])),
+    )
+    assert candidate.verdict.reason == NO_SAMPLES_SINCE
+    assert candidate.verdict.figures["gate_outcomes"] >= 200
+    assert candidate.card == b""
 
 
 def test_the_window_begins_after_the_champions_own_training():

@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.input_guard import fit_input_guard
 from trainers.calibrators.calibrate import calibrate
 from trainers.calibrators.calibrator import Calibration
 from trainers.challenger import Challenger
@@ -217,7 +216,6 @@ def fit_taken(
         out_of_fold=calibrated(taken.margins, calibration),
         null_probability=null_probability(taken.margins, research.y, weights),
         whole=whole,
-        guard=fit_input_guard(whole),
     )
 
 
