@@ -6,6 +6,7 @@ import logging
 from deploy.file_lock import FileLock
 from engine.shells.reading import Reading
 from engine.shells.shell import Shell
+from streams.errors import ConfigError
 from streams.waiting import wait_until_set
 
 ASK_AGAIN_S = 0.2
@@ -23,7 +24,7 @@ class SoleRole:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises BusError when the bus is lost for good."""
         has_waited = False
-        while not self._lock.take():
+        while not self._is_ours():
             if not has_waited:
                 log.info("process %s plays this role: waiting for it", self._lock.owner())
             has_waited = True
@@ -37,3 +38,11 @@ class SoleRole:
     async def readings(self) -> list[Reading]:
         """Return what is to be told of this role now."""
         return await self._shell.readings()
+
+    def _is_ours(self) -> bool:
+        try:
+            return self._lock.take()
+        except ConfigError as error:
+            # A full disk must not end a role that can do without it.
+            log.warning("nobody is kept from playing this role too: %s", error)
+            return True

@@ -128,4 +128,3 @@ async def _waiting(bus: Bus, strategy: str | None) -> list[Retrain]:
     finally:
         await queue.close()
     return [one for one in events if isinstance(one, Retrain)]
-

@@ -97,7 +97,7 @@ def history_lines(entries: Iterable[HistoryEntry]) -> list[str]:
     lines = []
     for one in entries:
         waits = " (not answered yet)" if one.kind == "waiting" else ""
-        text = f"{day(one.ts):<10}  {clock(one.wall_ts)}  {one.strategy}  {one.text}{waits}"
+        text = f"{day(one.ts)} (at {clock(one.wall_ts)}) {one.strategy}: {one.text}{waits}"
         figures = figure_words(one.figures)
         lines.append(one_line(f"{text} [{figures}]" if figures else text, LINE_MAX))
     return lines

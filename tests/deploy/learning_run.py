@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from deploy.backtesting import collect
 from deploy.config import RunSettings, load_run
 from deploy.learning.learning import Site
@@ -21,6 +23,7 @@ from streams import codec, subjects, topology
 from streams.bus import Bus
 from streams.nats_bus import NatsBus
 from streams.provision import provision, remove_all
+from tests.trainers.house import run_job_here
 from trainers.dataset import DAY_NS
 from trainers.ledger import Ledger
 
@@ -29,6 +32,8 @@ ASSIGNMENTS = (
     "data.params.drift_at=2350",
     "train.learners=[logistic]",
     "train.delay_days=50",
+    "train.folds=3",
+    "drift.review_outcomes=300",
     "train.gate.outcomes_min=60",
     "train.gate.class_min=20",
 )
@@ -38,6 +43,14 @@ ONLINE = ("scorer", "labeller")
 LEARNING = ("drift", "trainer")
 STRETCH_DAYS = 45
 PATIENCE_S = 60.0
+WAITS = (
+    "deploy.recorded.READ_TIMEOUT_S",
+    "deploy.survey.READ_TIMEOUT_S",
+    "deploy.monitor.stream_reader.QUIET_S",
+    "engine.shells.shell.IDLE_S",
+    "trainers.worker.TAKE_TIMEOUT_S",
+    "trainers.vouching.POLL_S",
+)
 
 
 def settings_of(*more: str) -> RunSettings:
@@ -76,6 +89,16 @@ class Market:
         delay_ns = int(self.settings.train.delay_days * DAY_NS)
         ts = self.scenario.from_ts - delay_ns
         await request_training(bus, STRATEGY, ts, "initial", "test")
+
+
+def wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in a thread, and a broker on this machine need not be waited for as long.
+
+    What decides anything waits as ever: standing policies, and what a stream holds already.
+    """
+    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    for name in WAITS:
+        monkeypatch.setattr(name, 0.05)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from models.settings import MlSettings
 from streams import codec, subjects
 from streams.broker import EmbeddedBroker
 from streams.events import Policy
-from tests.deploy.learning_run import emptied
+from tests.deploy.learning_run import emptied, wait_less
 from tests.deploy.registry_stage import (
     FIRST,
     NOW,
@@ -196,10 +196,46 @@ def test_force_is_for_retrain(capsys):
     assert "--force is for --retrain, was given for --cycle" in capsys.readouterr().err
 
 
+def told_by(broker: EmbeddedBroker, state: Path, capsys, *mode: str) -> tuple[int, dict]:
+    """Return the exit status and the document of one command line."""
+    where = ["--nats", broker.url, "--state-dir", str(state), "--json"]
+    status = execute(["learn", *mode, "--config", "configs/rsi2_walk_forward.yaml", *where])
+    return status, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.broker
+def test_a_drift_that_stands_is_the_exit_status_and_is_told(
+    broker: EmbeddedBroker, tmp_path: Path, capsys, monkeypatch
+):
+    async def stage() -> None:
+        async with emptied(broker.url) as bus:
+            await staged(bus)
+            await publish_drift(bus, NOW, model=SECOND.version)
+
+    wait_less(monkeypatch)
+    asyncio.run(stage())
+    for mode in ("--check-drift", "--cycle"):
+        status, document = told_by(broker, tmp_path, capsys, mode)
+        assert status == 1
+        assert [one["model"] for one in document["standing"]] == [SECOND.version]
+    given = ["--nats", broker.url, "--state-dir", str(tmp_path)]
+    assert execute(["learn", "--check-drift", *given]) == 1
+    shown = capsys.readouterr().out
+    assert f"alpha: drift stands on {SECOND.version.removeprefix('alpha-')}" in shown
+    assert execute(["learn", "--history", *given, "--limit", "2"]) == 0
+    kept, drift_line = capsys.readouterr().out.splitlines()
+    assert "alpha: drift detected (ranking, slope)" in drift_line
+    assert "not deployed" in kept
+    assert execute(["learn", "--status", *given]) == 0
+    assert "last alpha: retrain (manual, as of" in capsys.readouterr().out
+
+
 @pytest.mark.broker
 def test_an_empty_broker_is_quiet_and_has_nothing_to_learn_from(
-    broker: EmbeddedBroker, tmp_path: Path, capsys
+    broker: EmbeddedBroker, tmp_path: Path, capsys, monkeypatch
 ):
+    wait_less(monkeypatch)
+
     async def empty() -> None:
         async with emptied(broker.url):
             pass
@@ -207,9 +243,7 @@ def test_an_empty_broker_is_quiet_and_has_nothing_to_learn_from(
     asyncio.run(empty())
 
     def told(*mode: str) -> tuple[int, dict]:
-        where = ["--nats", broker.url, "--state-dir", str(tmp_path), "--json"]
-        status = execute(["learn", *mode, "--config", "configs/rsi2_walk_forward.yaml", *where])
-        return status, json.loads(capsys.readouterr().out.splitlines()[-1])
+        return told_by(broker, tmp_path, capsys, *mode)
 
     assert told("--history") == (0, {"entries": []})
     status, document = told("--status")

@@ -25,8 +25,8 @@ from tests.deploy.learning_run import (
     playing_roles,
     replay,
     site_of,
+    wait_less,
 )
-from tests.trainers.house import run_job_here
 from trainers.dataset import DAY_NS
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
@@ -67,7 +67,7 @@ async def cycled(
 
 
 async def test_cron_promotes_the_models_that_the_live_loop_promotes(broker, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    wait_less(monkeypatch)
     market = Market(tmp_path / "market")
     assert market.settings.train.delay_days > STRETCH_DAYS
     live = await lived(broker.url, market, tmp_path / "live")

@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.config import load_run
+from deploy.file_lock import FileLock
 from deploy.learning.drift_check import Checked, check_drift
 from deploy.role_runtime import RoleContext
 from deploy.scenario import config_of
+from deploy.sole_role import SoleRole
 from deploy.state import StateDir
-from deploy.wiring.drift import build, lock_of
+from deploy.wiring.drift import build, drift_monitor, lock_of, shell_of
 from engine.drift_monitor import DriftMonitor
+from engine.shells.snapshot import SnapshotFile
 from streams import subjects, topology
 from streams.events import Drift, Progress, Retrain
 from streams.memory_bus import MemoryBus
@@ -160,6 +163,23 @@ async def test_a_role_that_starts_beside_a_check_waits_until_it_has_ended(memory
     assert await said(memory_bus) == await expected()
     assert lock.take()
     lock.release()
+
+
+async def test_a_role_works_where_no_lock_can_be_written(memory_bus, state):
+    shell = shell_of(
+        RoleContext(SETTINGS, state, memory_bus.handle(), 0, 1, lambda: None),
+        drift_monitor(SETTINGS),
+        SnapshotFile(state.snapshots / "own.snapshot", "basis"),
+    )
+    stop = asyncio.Event()
+    sole = SoleRole(shell, FileLock(state.root / "no such folder" / "a.lock"))
+    task = asyncio.create_task(sole.run(stop))
+    await live(memory_bus, 0)
+    async with asyncio.timeout(30):
+        while not await stored(memory_bus, topology.DRIFT, "progress.drift.>"):
+            await asyncio.sleep(0.01)
+    stop.set()
+    await task
 
 
 async def test_a_role_that_waits_for_its_turn_can_be_stopped(memory_bus, state):

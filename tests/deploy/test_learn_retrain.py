@@ -1,7 +1,6 @@
 """What `assay learn` asks for is answered once, by whoever is there; what was killed is resumed."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,8 @@ from models.registry import Registry
 from streams import codec, subjects, topology
 from streams.errors import ConfigError
 from streams.events import Retrain
-from streams.jetstream import JetStreamError
-from tests.deploy.learning_run import STRATEGY, Market, playing_roles
+from tests.deploy.learning_run import STRATEGY, Market, playing_roles, wait_less
 from tests.deploy.registry_stage import Died, MortalBus, audits, deployed, stored
-from tests.trainers.house import run_job_here
 from trainers.ledger import Ledger
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
@@ -32,7 +29,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
 
 @pytest.fixture(autouse=True)
 def jobs_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    wait_less(monkeypatch)
     # Leases are short here: whoever died has lost what it held.
     monkeypatch.setattr(answering, "BUSY_PATIENCE_S", 1.0)
 
@@ -101,25 +98,26 @@ async def test_what_was_killed_is_carried_out_once_by_the_next_run(site, at, beh
     assert await stored(site.bus, topology.DRIFT, subjects.KEPT) == []
 
 
-async def test_one_that_was_stopped_gives_its_work_back(site):
-    await site.bus.publish(
-        subjects.retrain(STRATEGY), codec.encode(Retrain("r-1", STRATEGY, None, "manual", 0, "ann"))
-    )
-    running = asyncio.create_task(cycle(site))
-    ledger = Ledger(site.bus)
-    async with asyncio.timeout(30):
-        while (await site.bus.jetstream.stream_state(topology.RETRAIN)).messages:
-            with contextlib.suppress(JetStreamError):
-                found = await site.bus.jetstream.call("CONSUMER.INFO.RETRAIN.trainers")
-                if found["num_ack_pending"]:
-                    break
-            await asyncio.sleep(0.01)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+async def test_one_that_was_stopped_gives_its_work_back(site, monkeypatch):
+    has_begun = asyncio.Event()
+
+    async def endless(*arguments: object, **options: object) -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    asked = Retrain("r-1", STRATEGY, None, "manual", 0, "ann")
+    await site.bus.publish(subjects.retrain(STRATEGY), codec.encode(asked))
+    with monkeypatch.context() as patched:
+        patched.setattr("trainers.training_jobs.run_in_process", endless)
+        running = asyncio.create_task(cycle(site))
+        await asyncio.wait_for(has_begun.wait(), 30)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert await decisions(site) == []
     report = await cycle(site)
     assert [(one.request_id, one.is_promoted) for one in report.answers] == [("r-1", True)]
-    assert len(await ledger.decisions()) == 1
+    assert await decisions(site) == [("r-1", True)]
 
 
 async def test_requests_of_other_strategies_are_not_thrown_away(site):
