@@ -35,7 +35,10 @@ JOBS_FOLDER = "learn"
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A request and what it came to: `words` for people, `figures` the gate's."""
+    """A request and what it came to: `words` for people, `figures` the gate's.
+
+    `digest` is that of the model that was made or chosen, "" where there was none.
+    """
 
     request_id: str
     strategy: str
@@ -46,6 +49,7 @@ class Answered(msgspec.Struct, frozen=True):
     ts: int
     is_promoted: bool
     version: str
+    digest: str
     previous: str
     share: float
     effective_ts: int
@@ -69,6 +73,7 @@ def answered_of(decision: Decision) -> Answered:
         ts=decision.cutoff_ts,
         is_promoted=decision.is_promoted,
         version=made.version,
+        digest=made.digest,
         previous=made.previous or "",
         share=made.share,
         effective_ts=made.effective_ts,

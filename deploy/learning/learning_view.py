@@ -22,8 +22,8 @@ INDENT = "    "
 
 def checked_lines(checked: Checked, standing: Iterable[StandingDrift]) -> list[str]:
     """Say where every watch stands, and which drifts do."""
-    said_by = "the drift role has" if checked.has_role else "now"
-    lines = [f"judged up to {_moment(checked.judged_ts)}, {said_by} told"]
+    said_by = ", as the live drift role has" if checked.has_role else ""
+    lines = [f"judged up to {_moment(checked.judged_ts)}{said_by}"]
     lines += [line for watch in checked.watches for line in _watch(watch)]
     if not checked.watches:
         lines.append("no model is watched yet")
@@ -128,7 +128,7 @@ def _watch(watch: WatchState) -> list[str]:
 def _did(one: Answered) -> str:
     name = short_version(one.strategy, one.version)
     if not one.is_promoted:
-        made = f" ({name} stays in the shadow)" if one.version and one.version != "null" else ""
+        made = f" ({name} stays in the shadow)" if one.digest else ""
         return f"kept, {one.words}{made}"
     if one.share <= 0.0:
         return f"canary {name} ended, {one.words}"
@@ -138,4 +138,6 @@ def _did(one: Answered) -> str:
 
 
 def _moment(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" if ts > 0 else "no event yet"
+    return (
+        f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" if ts > 0 else "no event yet"
+    )

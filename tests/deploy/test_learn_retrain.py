@@ -65,6 +65,7 @@ async def test_a_person_can_have_all_trained_anew_and_is_remembered_once(site):
     assert (answer.asked, answer.ts > 0) == ("forced", True)
     # On the very samples of the model in force nothing better is found.
     assert reports[0].is_any_kept
+    assert "stays in the shadow" in answer_lines([answer])[0]
     assert reports[1] == reports[0]
     assert len(await decisions(site)) == 2
     (audit,) = await audits(site.bus)
