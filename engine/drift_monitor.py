@@ -246,9 +246,10 @@ class DriftMonitor:
             if one.is_alarm:
                 alarms.setdefault(one.channel, Alarm(model, one.detector, one.changepoint_ts))
         relearning = self._relearning_of(strategy)
-        if any(one.level == RECOVERED and one.channel == RANKING for one in findings):
-            relearning.recovered(model)
         watch = self._watches.get((strategy, model))
+        has_recovered = any(one.level == RECOVERED and one.channel == RANKING for one in findings)
+        if has_recovered and (watch is None or watch.ranks_again):
+            relearning.recovered(model)
         wanted = relearning.ask(
             alarms.get(RANKING),
             alarms.get(CALIBRATION),

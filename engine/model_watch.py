@@ -83,6 +83,11 @@ class ModelWatch:
         return not any(one.name in self._detected for one in self._of(RANKING))
 
     @property
+    def ranks_again(self) -> bool:
+        """Whether no detector of the ranking channel that could say `recovered` has yet to."""
+        return not any(one.can_recover and one.name in self._detected for one in self._of(RANKING))
+
+    @property
     def detected(self) -> tuple[tuple[str, str], ...]:
         """The detectors that have said `detected`, each with its channel."""
         found = [one for one in self._watching if one.name in self._detected]
@@ -179,6 +184,9 @@ class ModelWatch:
         changepoint_ts = self._changepoint(one.channel)
         if is_alarm:
             self._changepoints[one.channel] = changepoint_ts
+        elif not any(other.name in self._detected for other in self._of(one.channel)):
+            # What alarms next is another change.
+            self._changepoints.pop(one.channel, None)
         return [
             Finding(
                 level,

@@ -93,7 +93,8 @@ class Relearning:
             self._waiting = None
 
     def recovered(self, model: str) -> None:
-        """Learn no more from a change after which `model` ranks again."""
+        """Learn no more from a change after which `model` ranks again; ask for nothing over it."""
+        self.replaced(model)
         if self._drift is not None and self._drift.model == model:
             self._drift = None
 
@@ -119,6 +120,10 @@ class Relearning:
             self._waiting = alarm
         self._drift = alarm
         self._since = sum(ts >= alarm.changepoint_ts for ts in self._signal_times)
+        if self._retrained_at is not None:
+            # A later changepoint leaves fewer that could have been learned from at that request.
+            known = self._since - (self._outcomes - self._retrained_at)
+            self._since_asked = min(self._since_asked, max(known, 1))
 
     def _retrain(self) -> Wanted | None:
         alarm = self._waiting

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine import model_watch
+from engine import model_watch, outcome_window
 from engine.drift_monitor import DriftMonitor
 from engine.settings import DriftSettings
 from streams import layer_a
@@ -161,6 +161,29 @@ def test_a_bad_time_that_has_gone_by_is_over_and_no_longer_learned_from() -> Non
     assert detected.model == over.model == "alpha-1"
     assert over.outcomes_seen - detected.outcomes_seen >= model_watch.CALM_OUTCOMES
     assert requests(answers)[-1].ts < over.ts
+
+
+def test_a_second_change_behind_a_recovery_is_dated_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the window no longer holds the first: that one is over."""
+    monkeypatch.setattr(outcome_window, "WINDOW_OUTCOMES_MAX", 600)
+    again = shifted(stream(7, 2_400, "FLIP", 2_000), 1_060)
+    detected = [d for d in drifts(judged(FLIPPED[:1_060] + again)) if d.level == "detected"]
+    assert [d.model for d in detected] == ["alpha-1", "alpha-1"]
+    assert abs(detected[1].changepoint_ts // DAY_NS - 3_060) <= 40
+
+
+def test_a_model_has_not_recovered_while_a_detector_of_its_ranking_stands() -> None:
+    settings = msgspec.structs.replace(SLOPE, detectors=("slope", "slope:error"))
+    monitor = DriftMonitor(settings)
+    run(monitor, [*FLIPPED[:1_150], *shifted(stream(6, 2_500), 1_150)])
+    over, learned = set[str](), []
+    for day in range(1_000, 3_500):
+        over |= {d.detector for d in drifts(monitor.step(watermark(day))) if d.level == "recovered"}
+        (state,) = monitor.state()
+        learned.append((len(over), state.outcomes_since_change > 0))
+    assert (1, True) in learned
+    assert (1, False) not in learned
+    assert learned[-1] == (2, False)
 
 
 def test_what_got_used_to_a_model_that_failed_does_not_say_that_it_recovered() -> None:

@@ -121,6 +121,26 @@ def test_a_request_that_waits_for_a_model_that_is_gone_is_not_made() -> None:
     assert run(relearning, start=56, upto=80) == {}
 
 
+def test_a_request_that_waits_for_a_model_that_ranks_again_is_not_made() -> None:
+    relearning = Relearning(msgspec.structs.replace(SETTINGS, refresh_growth=0.0))
+    run(relearning, {50: alarm(at=41), 55: alarm(at=52, model="m2")}, upto=55)
+    relearning.recovered("m2")
+    assert run(relearning, start=56, upto=80) == {}
+
+
+def test_a_second_change_of_the_same_model_is_learned_from_its_own_size() -> None:
+    asked = run(Relearning(SETTINGS), {50: alarm(at=1), 120: alarm(at=111)}, upto=150)
+    # 100 outcomes at the second request. Of the new change none then, 10 at outcome 120: the next
+    # is not at 200.
+    assert {n: wanted.since_ts for n, wanted in asked.items()} == {
+        50: 1,
+        100: 1,
+        120: 111,
+        130: 111,
+        150: 111,
+    }
+
+
 def test_a_calibration_that_is_off_is_mended_with_a_cooldown_of_its_own() -> None:
     heard = {n: alarm(at=45, detector="intercept") for n in (50, 55, 60)}
     asked = run(Relearning(SETTINGS), calibration=heard, upto=100)
