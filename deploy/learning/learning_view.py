@@ -138,6 +138,4 @@ def _did(one: Answered) -> str:
 
 
 def _moment(ts: int) -> str:
-    return (
-        f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" if ts > 0 else "no event yet"
-    )
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" if ts > 0 else "no event yet"

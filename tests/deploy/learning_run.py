@@ -44,9 +44,6 @@ LEARNING = ("drift", "trainer")
 STRETCH_DAYS = 45
 PATIENCE_S = 60.0
 WAITS = (
-    "deploy.recorded.READ_TIMEOUT_S",
-    "deploy.survey.READ_TIMEOUT_S",
-    "deploy.monitor.stream_reader.QUIET_S",
     "engine.shells.shell.IDLE_S",
     "trainers.worker.TAKE_TIMEOUT_S",
     "trainers.vouching.POLL_S",
@@ -92,10 +89,7 @@ class Market:
 
 
 def wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs run in a thread, and a broker on this machine need not be waited for as long.
-
-    What decides anything waits as ever: standing policies, and what a stream holds already.
-    """
+    """Jobs run in a thread, and roles that are alone on a broker look around more often."""
     monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
     for name in WAITS:
         monkeypatch.setattr(name, 0.05)

@@ -35,7 +35,6 @@ from tests.deploy.registry_stage import (
     publish_bars,
     publish_drift,
     staged,
-    wait_for_nothing,
 )
 from tests.engine.market import DAY_NS, START_NS
 from trainers.request import check_request, is_alarm_about, is_persons
@@ -50,12 +49,6 @@ assert lock.take()
 print("held", flush=True)
 time.sleep(60)
 """
-
-
-@pytest.fixture(autouse=True)
-def memory_is_quick(request, monkeypatch):
-    if request.node.get_closest_marker("broker") is None:
-        wait_for_nothing(monkeypatch)
 
 
 def line(version: str = "m-1", symbol: str | None = None, **changes) -> ModelLine:
