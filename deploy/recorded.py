@@ -9,8 +9,8 @@ from streams.bus import Bus, Message
 from streams.errors import WireError
 from streams.events import Bar, Bars, Event, Progress
 from streams.intake import event_of
+from streams.standing import standing
 
-READ_TIMEOUT_S = 0.5
 LOOK_BACK_MESSAGES = 256
 LOOK_FURTHER_BACK_MESSAGES = 20_000
 
@@ -26,31 +26,18 @@ async def recorded(
     bus: Bus, stream: str, wanted: tuple[str, ...], *, start_seq: int = 1
 ) -> list[Recorded]:
     """Return the events of `wanted` that are in `stream` now, in order; what is none is passed."""
-    last = await bus.last_seq(stream)
     found: list[Recorded] = []
-    if last < start_seq:
-        return found
-    subscription = await bus.read(stream, start_seq, wanted)
-    try:
-        while batch := await subscription.next_batch(READ_TIMEOUT_S):
-            for message in batch:
-                event = event_of(message)
-                if message.seq <= last and not isinstance(event, WireError):
-                    found.append(Recorded(message, event))
-            if batch[-1].seq >= last:
-                break
-    finally:
-        await subscription.close()
+    async for batch in standing(bus, stream, wanted, start_seq=start_seq):
+        for message in batch:
+            event = event_of(message)
+            if not isinstance(event, WireError):
+                found.append(Recorded(message, event))
     return found
 
 
 async def holds_any(bus: Bus, stream: str, wanted: tuple[str, ...]) -> bool:
-    """Whether anything was ever recorded on one of the subjects `wanted`."""
-    subscription = await bus.read(stream, 1, wanted)
-    try:
-        return bool(await subscription.next_batch(READ_TIMEOUT_S))
-    finally:
-        await subscription.close()
+    """Whether anything stands in `stream` on one of the subjects `wanted`."""
+    return await bus.last_seq(stream, wanted) > 0
 
 
 async def newest_event_ts(bus: Bus) -> int:

@@ -12,10 +12,10 @@ from streams.bus import Bus, Message
 from streams.events import Bar, Bars, Progress
 from streams.intake import event_of
 from streams.nats_bus import NatsBus
+from streams.standing import standing
 
 # How far back a role's last watermark is looked for.
 LOOK_BACK_MESSAGES = 20_000
-READ_TIMEOUT_S = 0.5
 LOOK_BACK_BARS = 200
 # What each role reads; its progress names its position there.
 READ_BY = {
@@ -113,16 +113,10 @@ async def role_lines(bus: Bus) -> tuple[RoleLine, ...]:
 async def _tail(bus: Bus, stream: str, wanted: str, at_most: int) -> list[Message]:
     """Return what a stream's last `at_most` messages hold on the subjects `wanted`."""
     last = await bus.last_seq(stream)
-    found: list[Message] = []
-    subscription = await bus.read(stream, max(1, last - at_most + 1), (wanted,))
-    try:
-        while batch := await subscription.next_batch(READ_TIMEOUT_S):
-            found += batch
-            if batch[-1].seq >= last:
-                break
-    finally:
-        await subscription.close()
-    return found
+    start = max(1, last - at_most + 1)
+    return [
+        one async for batch in standing(bus, stream, (wanted,), start_seq=start) for one in batch
+    ]
 
 
 def _line(progress: Progress, ends: dict[str, int], newest_ts: int) -> RoleLine:

@@ -150,8 +150,11 @@ class Bus(Protocol):
         """
         ...
 
-    async def last_seq(self, stream: str) -> int:
-        """Return the sequence of the newest message of `stream`, 0 when it is empty."""
+    async def last_seq(self, stream: str, subjects: tuple[str, ...] = ()) -> int:
+        """Return the sequence of the newest message of `stream`, 0 when it never held one.
+
+        With `subjects` (wildcards allowed) of the newest on one of them that is there, 0 for none.
+        """
         ...
 
     async def incarnation(self, stream: str) -> str:

@@ -20,6 +20,7 @@ from streams.errors import BusError
 
 API = "$JS.API"
 TIMEOUT_S = 5.0
+_NO_MESSAGE_FOUND = 10037
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -104,6 +105,16 @@ class JetStream:
             config=answer["config"],
             subjects=tuple(subjects),
         )
+
+    async def last_seq_of(self, stream: str, subject: str) -> int:
+        """Return the sequence of a stream's newest message on `subject`, 0 where it holds none."""
+        try:
+            answer = await self.call(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        except JetStreamError as error:
+            if error.err_code == _NO_MESSAGE_FOUND:
+                return 0
+            raise
+        return int(answer["message"]["seq"])
 
     async def make_consumer(
         self, stream: str, name: str, config: dict[str, Any], subjects: tuple[str, ...] = ()

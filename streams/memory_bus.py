@@ -106,9 +106,14 @@ class MemoryBus:
         self._open.append(subscription)
         return subscription
 
-    async def last_seq(self, stream: str) -> int:
-        """Return the newest sequence of `stream`, 0 when it is empty."""
-        return self._store.stream(stream).last_seq
+    async def last_seq(self, stream: str, subjects: tuple[str, ...] = ()) -> int:
+        """Return the newest sequence of `stream`, or of those on `subjects`, 0 for none."""
+        stored = self._store.stream(stream)
+        if not subjects:
+            return stored.last_seq
+        held = reversed(stored.messages.items())
+        found = (seq for seq, one in held if any(matches(s, one.subject) for s in subjects))
+        return next(found, 0)
 
     async def incarnation(self, stream: str) -> str:
         """Return the stream's token, the same for the life of the store."""

@@ -175,9 +175,12 @@ class NatsBus:
         self._readers.add(loop)
         return await self._opened(loop)
 
-    async def last_seq(self, stream: str) -> int:
-        """Return the sequence of the newest message of `stream`, 0 when it never held one."""
-        return (await self._jetstream.stream_state(stream)).last_seq
+    async def last_seq(self, stream: str, subjects: tuple[str, ...] = ()) -> int:
+        """Return the sequence of the newest message of `stream`, or of those on `subjects`."""
+        if not subjects:
+            return (await self._jetstream.stream_state(stream)).last_seq
+        found = [self._jetstream.last_seq_of(stream, subject) for subject in subjects]
+        return max(await asyncio.gather(*found))
 
     async def incarnation(self, stream: str) -> str:
         """Return a token that changes when the stream is made anew."""

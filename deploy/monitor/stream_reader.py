@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streams.bus import Bus, Message, Subscription
-from streams.errors import WireError
+from streams.errors import BusError, WireError
 from streams.events import Event
 from streams.intake import event_of
-
-QUIET_S = 0.5
+from streams.standing import ANSWER_S
 
 
 class Tail(NamedTuple):
@@ -46,12 +45,12 @@ class StreamReader:
             self.cut.add(tail.stream)
         subscription = await self._bus.read(tail.stream, start, tail.subjects)
         self._subscriptions.append((tail.stream, subscription))
+        newest = await self._bus.last_seq(tail.stream, tail.subjects)
         position = start - 1
-        while position < last:
-            batch = await subscription.next_batch(QUIET_S)
+        while position < newest:
+            batch = await subscription.next_batch(ANSWER_S)
             if not batch:
-                # What is behind is of other subjects.
-                break
+                raise BusError(f"{tail.stream} stopped at {position} of {newest} while it was read")
             self._hand(tail.stream, batch)
             position = batch[-1].seq
 

@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-import pytest
 
-from deploy import recorded
 from deploy.operator import Operator
 from models.artifact import Artifact
 from models.registry import Registry
@@ -16,7 +14,6 @@ from streams.bus import Bus
 from streams.events import Deployment, Drift, Retrain
 from tests.engine.market import DAY_NS, START_NS, random_bars
 from tests.models.tiny_model import tiny_artifact
-from trainers import stream_reading
 from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
 
@@ -66,19 +63,13 @@ async def decide(
         champion=pointer.current.digest if pointer else "",
     )
     ledger = Ledger(bus)
-    stands = await ledger.decide(decision)
-    return await Publishing(bus, ledger).carry_out(stands, is_fresh=True)
+    stands, is_fresh = await ledger.decide(decision)
+    return await Publishing(bus, ledger).carry_out(stands, is_fresh=is_fresh)
 
 
 FIRST, SECOND, SHADOWED, OTHERS = (model(weight) for weight in range(4))
 ANN = Operator("ann", "because")
 BOB = Operator("bob", "no, this")
-
-
-def wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a bus in this process holds is there at once: nobody needs to wait for more."""
-    monkeypatch.setattr(recorded, "READ_TIMEOUT_S", 0.01)
-    monkeypatch.setattr(stream_reading, "READ_TIMEOUT_S", 0.01)
 
 
 async def staged(bus: Bus) -> Bus:

@@ -22,14 +22,12 @@ from tests.deploy.registry_stage import (
     model,
     publish_drift,
     staged,
-    wait_for_nothing,
 )
 from tests.engine.market import DAY_NS, START_NS
 
 
 @pytest.fixture
-async def bus(memory_bus, monkeypatch):
-    wait_for_nothing(monkeypatch)
+async def bus(memory_bus):
     return await staged(memory_bus)
 
 

@@ -39,17 +39,10 @@ from tests.deploy.registry_stage import (
     publish_bars,
     staged,
     stored,
-    wait_for_nothing,
 )
 from tests.engine.market import DAY_NS, START_NS, signal_on
 from tests.models.tiny_model import TEST_SIGNER
 from tests.simulation.stage import make_scorer, playing
-
-
-@pytest.fixture(autouse=True)
-def memory_is_quick(request, monkeypatch):
-    if request.node.get_closest_marker("broker") is None:
-        wait_for_nothing(monkeypatch)
 
 
 @pytest.fixture

@@ -20,15 +20,13 @@ from tests.deploy.registry_stage import (
     audits,
     deployed,
     staged,
-    wait_for_nothing,
 )
 from trainers.ledger import Ledger
 from trainers.publishing import Publishing
 
 
 @pytest.fixture
-async def bus(memory_bus, monkeypatch):
-    wait_for_nothing(monkeypatch)
+async def bus(memory_bus):
     return await staged(memory_bus)
 
 

@@ -187,6 +187,18 @@ async def test_an_empty_stream_has_no_last_sequence(bus: Bus):
     assert await bus.last_seq(OUTCOMES) == 0
 
 
+async def test_the_newest_of_some_subjects_is_told_apart_from_that_of_the_stream(bus: Bus):
+    for subject in ("bars.1d.A", "policy.a", "bars.1d.B", "models.deployed.a"):
+        await bus.publish(subject, b"")
+    assert await bus.last_seq(INPUT) == 4
+    assert await bus.last_seq(INPUT, ("bars.>",)) == 3
+    assert await bus.last_seq(INPUT, ("policy.a", "bars.1d.A")) == 2
+    assert await bus.last_seq(INPUT, (">",)) == 4
+    assert await bus.last_seq(INPUT, ("policy.b",)) == 0
+    with pytest.raises(BusError):
+        await bus.last_seq("NOTHING", ("policy.a",))
+
+
 async def test_the_incarnation_stays_as_long_as_the_stream(bus: Bus):
     token = await bus.incarnation(INPUT)
     await bus.publish("bars.1d.A", b"")

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy import survey
 from deploy.cli import execute
 from deploy.config import load_run
-from deploy.monitor import live_monitor, stream_reader
+from deploy.monitor import live_monitor
 from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource
 from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.snapshots import basis_of
@@ -47,9 +46,7 @@ async def run(tmp_path: Path) -> AsyncIterator[tuple[NatsBus, EmbeddedBroker, St
 
 
 @pytest.mark.broker
-async def test_a_run_is_told_from_nothing_over_one_outcome_to_all_that_happened(run, monkeypatch):
-    monkeypatch.setattr(survey, "READ_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(stream_reader, "QUIET_S", 0.1)
+async def test_a_run_is_told_from_nothing_over_one_outcome_to_all_that_happened(run):
     bus, broker, state = run
     empty = await picture_of(broker.url, SETTINGS, state, None)
     assert (empty.strategies, empty.events, empty.roles) == ((), (), ())

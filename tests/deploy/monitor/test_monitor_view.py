@@ -217,7 +217,7 @@ def test_names_that_look_like_markup_are_names():
             "models.deployed.a",
             Deployment("a", None, "a-0", "d", 1, "a-1", {"reason": "rolled_back"}),
             "deployed",
-            "rolled back to 0: rolled back",
+            "rolled back to 0: the one before is better after all",
         ),
         (
             "models.deployed.a",

@@ -210,7 +210,7 @@ async def test_a_bus_that_is_gone_leaves_out_what_only_it_knows():
     class Gone(MemoryBus):
         is_gone = False
 
-        async def last_seq(self, stream: str) -> int:
+        async def last_seq(self, stream: str, subjects: tuple[str, ...] = ()) -> int:
             if self.is_gone:
                 raise BusError("nobody answers")
             return await super().last_seq(stream)
