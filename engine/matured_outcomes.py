@@ -35,7 +35,7 @@ class MaturedOutcomes:
         return len(self._heap)
 
     def add(self, outcome: Outcome) -> list[Judged]:
-        """Take an outcome; return the oldest when more than OUTCOMES_WAITING_MAX wait."""
+        """Take an outcome; return the oldest instant when more than OUTCOMES_WAITING_MAX wait."""
         at = max(outcome.exit_ts, outcome.ts + self._maturity_ns)
         key = (at, outcome.strategy, outcome.signal_id)
         if key in self._keys:
@@ -45,7 +45,7 @@ class MaturedOutcomes:
             return []
         self._keys.add(key)
         heapq.heappush(self._heap, (*key, outcome))
-        return [self._pop()] if len(self._heap) > OUTCOMES_WAITING_MAX else []
+        return self.release(self._heap[0][0]) if len(self._heap) > OUTCOMES_WAITING_MAX else []
 
     def release(self, watermark_ts: int) -> list[Judged]:
         """Return (instant, outcome) for every outcome that is judged by `watermark_ts`."""

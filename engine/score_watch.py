@@ -172,7 +172,7 @@ class ScoreWatch:
 
 
 def _counts(scored: Scored) -> bool:
-    if not scored.inputs or CANARY in scored.reasons:
+    if len(scored.inputs) < _SERVED.itemsize or CANARY in scored.reasons:
         return False
     if scored.probability is None:
         return OUT_OF_DISTRIBUTION in scored.reasons

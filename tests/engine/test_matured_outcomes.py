@@ -42,3 +42,17 @@ def test_the_buffer_is_bounded(monkeypatch) -> None:
     assert matured.add(named("b", 1, 8)) == []
     assert [o.signal_id for _, o in matured.add(named("a", 1, 7))] == ["a"]
     assert len(matured) == 2
+
+
+def test_what_was_released_for_want_of_room_is_not_judged_again_nor_what_came_before_it(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(matured_outcomes, "OUTCOMES_WAITING_MAX", 2)
+    matured = MaturedOutcomes(maturity_ns=0)
+    first = named("a", 1, 7)
+    for one in (named("d", 1, 9), named("c", 1, 8), first):
+        released = matured.add(one)
+    assert released == [(7, first)]
+    assert matured.add(first) == matured.add(named("b", 1, 6)) == []
+    assert [o.signal_id for _, o in matured.release(9)] == ["c", "d"]
+    assert matured.late == 2

@@ -136,11 +136,12 @@ def test_each_model_has_a_watch_of_its_own():
     [
         {"reasons": ("canary",)},
         {"inputs": b""},
+        {"inputs": b"\1\2\3"},
         {"probability": None, "model": None, "reasons": ("warming",)},
         {"probability": None, "model": None, "reasons": ("policy:block",)},
         {"probability": float("nan")},
     ],
-    ids=["canary", "no inputs", "warming", "blocked", "no probability"],
+    ids=["canary", "no inputs", "part of an input", "warming", "blocked", "no probability"],
 )
 def test_answers_that_say_nothing_of_the_model_do_not_count(changes: dict[str, object]):
     calm = layer_a_answers(7, 600)
