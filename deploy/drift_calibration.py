@@ -15,7 +15,7 @@ from deploy.state import StateDir
 from deploy.trust import trusted_keys
 from engine.settings import DriftSettings, StrategySettings
 from models.artifact import load_artifact
-from models.feature_set import load_feature_set
+from models.feature_set import feature_names
 from models.onnx_session import load_model
 from models.vector import vector_names
 from streams.errors import ConfigError, ModelRefused
@@ -270,7 +270,7 @@ def _of_file(
     path = model_path_of(strategy, state, given)
     if path is None:
         return None
-    names = vector_names(load_feature_set().names, strategy.features)
+    names = vector_names(feature_names(), strategy.features)
     try:
         model = load_model(load_artifact(path), names, trusted_keys(state, settings))
     except ModelRefused as refused:
@@ -321,7 +321,7 @@ def _samples(
 ) -> Dataset:
     return database.read(
         strategy.name,
-        vector_names(load_feature_set().names, strategy.features),
+        vector_names(feature_names(), strategy.features),
         symbol=symbol,
         preferred_digest=params_digest_of(strategy, settings.context),
     )

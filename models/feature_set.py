@@ -185,6 +185,11 @@ def families() -> tuple[ModuleType, ...]:
     return tuple(importlib.import_module(f"{features.__name__}.{name}") for name in names)
 
 
+def feature_names() -> tuple[str, ...]:
+    """Return the names of all features, in the order of the set; nothing is compiled."""
+    return tuple(feature.name for family in families() for feature in family.FEATURES)
+
+
 @lru_cache(maxsize=1)
 def load_feature_set() -> FeatureSet:
     """Return the set of all families, compiled on first use (seconds), then from the cache."""

@@ -13,7 +13,7 @@ from engine.score_watch import ScoreWatch
 from engine.settings import StrategySettings
 from engine.shells.shell import Shell
 from engine.shells.snapshot import SnapshotFile
-from models.feature_set import load_feature_set
+from models.feature_set import feature_names
 from models.vector import digest_of, vector_names
 
 LOCK_FILE = "drift.lock"
@@ -59,6 +59,6 @@ def shell_of(context: RoleContext, core: DriftMonitor, snapshots: SnapshotFile) 
 
 def _served_names(strategies: tuple[StrategySettings, ...]) -> dict[str, tuple[str, ...]]:
     """Return the names of what each strategy's models are served, by their digest."""
-    market = load_feature_set().names
+    market = feature_names()
     vectors = {vector_names(market, strategy.features) for strategy in strategies}
     return {digest_of(names): names for names in vectors}

@@ -51,7 +51,10 @@ async def main(role, folder):
     await asyncio.wait_for(built.run(stop), 60)
 
 asyncio.run(main(*sys.argv[1:]))
+from models.feature_set import load_feature_set
 loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+if load_feature_set.cache_info().currsize:
+    loaded.add("compiled features")
 print(json.dumps(sorted(loaded)))
 """
 
@@ -73,4 +76,6 @@ def loaded_by(role: str, folder: Path) -> set[str]:
 def test_a_role_loads_no_offline_library(role: str, tmp_path: Path):
     loaded = loaded_by(role, tmp_path)
     assert {"deploy", "msgspec"} <= loaded
+    # The drift monitor only names them.
+    assert ("compiled features" in loaded) is (role in ("scorer", "labeller"))
     assert not loaded & (NEVER_ONLINE - ALLOWED.get(role, set()))

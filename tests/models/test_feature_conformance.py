@@ -17,7 +17,7 @@ from numba.core.runtime import _nrt_python, rtsys
 from models import features
 from models.context import CONTEXT_SIZE
 from models.feature_history import WINDOWS_SIZE, observe
-from models.feature_set import VALUE_MAX, families, load_feature_set
+from models.feature_set import VALUE_MAX, families, feature_names, load_feature_set
 from models.history import HISTORY_SIZE, push
 from tests.models.bars import Bars, among_others, flat, market, with_time
 
@@ -69,6 +69,7 @@ def test_every_file_is_a_family_and_there_are_enough_features():
 
 def test_names_are_unique_words():
     assert len(set(NAMES)) == len(NAMES)
+    assert feature_names() == NAMES
     assert [name for name in NAMES if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
 
 
