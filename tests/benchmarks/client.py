@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from deploy.role_runtime import run_loop
 from streams import codec, subjects
-from tests.benchmarks.stage import STRATEGY, SYMBOLS, history
+from tests.benchmarks.stage import SYMBOLS, history
 from tests.engine.market import signal_on
 
 RECENT_BARS = 100
@@ -43,7 +43,11 @@ class Engine:
         self._heard: list[tuple[int, bytes]] = []
 
     async def play(self, plan: dict[str, Any]) -> dict[str, Any]:
-        signals = [self._signal(plan["raw"]) for _ in range(plan["count"])]
+        strategies = plan["strategies"]
+        signals = [
+            self._signal(plan["raw"], strategies[number % len(strategies)])
+            for number in range(plan["count"])
+        ]
         self._heard = []
         subscription = None
         if plan["hears"]:
@@ -84,12 +88,12 @@ class Engine:
     async def _on_answer(self, message: Msg) -> None:
         self._heard.append((time.perf_counter_ns(), message.data))
 
-    def _signal(self, prefix: str) -> tuple[str, str, bytes]:
+    def _signal(self, prefix: str, strategy: str) -> tuple[str, str, bytes]:
         number = next(self._numbers)
         symbol = SYMBOLS[number % len(SYMBOLS)]
         bar = self._bars[symbol][number // len(SYMBOLS) % RECENT_BARS]
-        signal = signal_on(bar, f"s{number}", STRATEGY, score=(number % 97) / 97)
-        subject = f"{prefix}.{subjects.token(STRATEGY)}.{subjects.token(symbol)}"
+        signal = signal_on(bar, f"s{number}", strategy, score=(number % 97) / 97)
+        subject = f"{prefix}.{subjects.token(strategy)}.{subjects.token(symbol)}"
         return signal.signal_id, subject, codec.encode(signal)
 
 

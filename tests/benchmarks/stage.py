@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -159,17 +159,24 @@ class ClientProcess:
         await self._process.wait()
 
     async def play(
-        self, where: tuple[str, str], rate: float, count: int, *, hears: bool = True
+        self,
+        where: tuple[str, str],
+        rate: float,
+        count: int,
+        *,
+        hears: bool = True,
+        strategies: Sequence[str] = (STRATEGY,),
     ) -> np.ndarray:
         """Publish `count` signals at `rate` a second (0: at once) on the subjects `where`.
 
-        Returns the time from publish to answer of each in microseconds, or nothing when the
-        client is told not to listen.
+        The strategies take turns. Returns the time from publish to answer of each in
+        microseconds, or nothing when the client is told not to listen.
         """
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         plan = {"raw": where[0], "heard": where[1], "rate": rate, "count": count, "hears": hears}
+        plan["strategies"] = tuple(strategies)
         self._process.stdin.write(json.dumps(plan).encode() + b"\n")
         line = await self._process.stdout.readline()
         assert line, "the client ended"
@@ -191,7 +198,7 @@ async def publish_history(bus: NatsBus) -> None:
     await bus.flush()
 
 
-def model(key: SigningKey, number: int = 0) -> Artifact:
+def model(key: SigningKey, number: int = 0, strategy: str = STRATEGY) -> Artifact:
     """A guarded logistic model of MODEL_COLUMNS features; each `number` is another model."""
     features = load_feature_set()
     rows = np.concatenate([feature_rows(symbol) for symbol in SYMBOLS])
@@ -200,7 +207,7 @@ def model(key: SigningKey, number: int = 0) -> Artifact:
         tuple(features.names[n] for n in usable),
         (0.01 + number * 1e-4,) * len(usable),
         0.0,
-        strategy=STRATEGY,
+        strategy=strategy,
         signer=key,
         input_guard=fit_input_guard(rows[:, usable]),
     )
