@@ -100,6 +100,14 @@ def check_action(action: str) -> None:
 
 def standing_among(orders: Iterable[Policy]) -> Standing | None:
     """Return what is in force after `orders` of one strategy, by the rule of `engine.policies`."""
+    for order_ in counting_among(orders):
+        if order_.action != RESUME:
+            return Standing(order_.action, order_.by, order_.why)
+    return None
+
+
+def counting_among(orders: Iterable[Policy]) -> tuple[Policy, ...]:
+    """Return those of `orders` that later ones leave in place: a person's, then the trainer's."""
     people, trainer = None, None
     for one in orders:
         if one.action not in POLICY_ACTIONS:
@@ -109,7 +117,4 @@ def standing_among(orders: Iterable[Policy]) -> Standing | None:
         else:
             people = one
             trainer = None if one.action == RESUME else trainer
-    for order_ in (people, trainer):
-        if order_ is not None and order_.action != RESUME:
-            return Standing(order_.action, order_.by, order_.why)
-    return None
+    return tuple(one for one in (people, trainer) if one is not None)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +24,7 @@ from deploy.monitor.strategy_words import (
 from deploy.role_runtime import process_name
 from deploy.survey import RoleLine
 from deploy.tables import plain_table
+from deploy.terminal_text import printable
 
 DETAILED_MAX = 3
 EVENTS_SHOWN = 8
@@ -39,6 +42,7 @@ def picture_view(
     picture: Picture, *, width: int, height: int | None = None, ascii_only: bool = False
 ) -> RenderableType:
     """Return the picture, ready to print; with a `height`, no taller than a window of it."""
+    picture = _made_plain(picture)
     ordered = sorted(picture.strategies, key=_urgency)
     roles = _roles(picture.roles)
     parts: list[RenderableType] = [_head(picture), *roles, Text("")]
@@ -65,6 +69,19 @@ def picture_view(
     shown = EVENTS_SHOWN if left is None else max(0, min(EVENTS_SHOWN, left - lines))
     parts += _events(picture.events[-shown:] if shown else (), width)
     return Group(*parts)
+
+
+def _made_plain(picture: Picture) -> Picture:
+    """Return the picture without what a terminal would obey: most of its words are others'."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, str):
+            return printable(value)
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+    return msgspec.convert(plain(msgspec.to_builtins(picture)), Picture)
 
 
 def _urgency(one: StrategyPicture) -> tuple[int, float, str]:
@@ -156,9 +173,10 @@ def _rows(ordered: Sequence[StrategyPicture], width: int, *, ascii_only: bool) -
             drift.append(f" {share_words(share)}")
         table.add_row(
             Text(one.strategy),
-            model_words(one),
-            area_words(one.scores),
-            *(() if is_narrow else (hit_words(one.scores),)),
+            # As text: a name between brackets would be taken for markup.
+            Text(model_words(one)),
+            Text(area_words(one.scores)),
+            *(() if is_narrow else (Text(hit_words(one.scores)),)),
             drift,
             Text("; ".join(filter(None, (one.level, note_words(one)))), style_of(one.level)),
         )

@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict, deque
 from typing import Any
 
 from deploy.config import RunSettings
+from deploy.kill_switch import counting_among, standing_among
 from deploy.monitor.drift_source import DriftSource, detector_lines
 from deploy.monitor.event_words import SKEW, event_line
 from deploy.monitor.judged_outcomes import JudgedOutcomes
@@ -14,7 +15,7 @@ from deploy.survey import role_lines
 from models.registry import Pointer, Registry
 from streams import subjects, topology
 from streams.bus import Message
-from streams.errors import BusError, ModelRefused
+from streams.errors import BusError, ModelRefused, without_passwords
 from streams.events import Drift, Event, Policy, Retrain
 from streams.intake import event_of
 from streams.nats_bus import NatsBus
@@ -24,7 +25,6 @@ OUTCOMES_READ_MAX = 50_000
 EVENTS_READ_MAX = 20_000
 EVENTS_KEPT_MAX = 500
 STRATEGIES_SHOWN_MAX = 1_000
-RESUME = "resume"
 IN_FORCE, CANARY, SHADOW = "in_force", "canary", "shadow"
 
 
@@ -44,7 +44,7 @@ class Monitoring:
         self._only = only
         self._outcomes = JudgedOutcomes(settings.drift.maturity_days)
         self._drift: DriftSource | None = None
-        self._policies: dict[str, Policy] = {}
+        self._orders: dict[str, tuple[Policy, ...]] = {}
         self._alarm_ts: dict[str, int] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._events: deque[EventLine] = deque(maxlen=EVENTS_KEPT_MAX)
@@ -82,7 +82,7 @@ class Monitoring:
         shown = sorted(names)[:STRATEGIES_SHOWN_MAX]
         watches = self._drift.watches()
         return Picture(
-            url=self._url,
+            url=without_passwords(self._url),
             event_ts=event_ts,
             roles=roles,
             strategies=tuple(
@@ -112,10 +112,13 @@ class Monitoring:
             return
         self._seen[line.strategy] = None
         if len(self._seen) > STRATEGIES_SHOWN_MAX:
-            self._seen.popitem(last=False)
+            unseen, _ = self._seen.popitem(last=False)
+            self._orders.pop(unseen, None)
+            self._alarm_ts.pop(unseen, None)
         self._events.append(line)
         if isinstance(event, Policy):
-            self._policies[event.strategy] = event
+            orders = (*self._orders.get(event.strategy, ()), event)
+            self._orders[event.strategy] = counting_among(orders)
         elif isinstance(event, Drift) and event.level == "detected" and event.channel != SKEW:
             known = self._alarm_ts.get(event.strategy, 0)
             self._alarm_ts[event.strategy] = max(known, event.ts)
@@ -139,16 +142,15 @@ class Monitoring:
         # A model of `ml.model_path` speaks without a pointer.
         newest = self._outcomes.newest_model(name)
         in_force = next((p.current.version for p in pointers if p.symbol is None), newest)
-        policy = self._policies.get(name)
-        stands = policy is not None and policy.action != RESUME
+        policy = standing_among(self._orders.get(name, ()))
         watch = watches.get((name, in_force))
         alarm_ts = self._alarm_ts.get(name)
         return StrategyPicture(
             strategy=name,
             model=in_force,
             models=tuple(models),
-            policy=policy.action if policy is not None and stands else "",
-            policy_why=policy.why if policy is not None and stands else "",
+            policy=policy.action if policy is not None else "",
+            policy_why=policy.why if policy is not None else "",
             scores=self._outcomes.scores(name, in_force),
             has_reference=watch is not None and watch.has_reference,
             detectors=detector_lines(watch),

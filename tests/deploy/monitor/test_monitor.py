@@ -22,7 +22,7 @@ from engine.drift_monitor import DriftMonitor
 from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from streams import subjects, topology
 from streams.broker import EmbeddedBroker
-from streams.events import Progress
+from streams.events import Policy, Progress
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision
@@ -83,6 +83,20 @@ async def the_command_says_the_same(url: str, state: StateDir) -> None:
     assert [one["strategy"] for one in document["strategies"]] == ["breakout"]
     assert {event["strategy"] for event in document["events"]} == {"breakout"}
     assert "AUC" in done.stderr
+
+
+@pytest.mark.broker
+async def test_the_policy_told_is_the_one_that_the_scorer_goes_by(run):
+    bus, broker, state = run
+    for action, by in (("observe", "trainer"), ("block", "ann"), ("resume", "trainer")):
+        await say(bus, subjects.policy("alpha"), Policy("alpha", action, by, f"{by} says"))
+    for action, by in (("block", "ann"), ("observe", "trainer"), ("resume", "ann")):
+        await say(bus, subjects.policy("beta"), Policy("beta", action, by, f"{by} says"))
+    named = broker.url.replace("nats://", "nats://ann:secret@")
+    picture = await picture_of(named, SETTINGS, state, None)
+    told = [(one.strategy, one.policy, one.policy_why) for one in picture.strategies]
+    assert told == [("alpha", "block", "ann says"), ("beta", "", "")]
+    assert "secret" not in picture.url
 
 
 @pytest.mark.broker

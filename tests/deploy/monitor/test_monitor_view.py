@@ -127,6 +127,26 @@ def test_canary_shadows_policy_alarm_and_requests_are_told():
     )
 
 
+@pytest.mark.parametrize("others", [0, 4])
+def test_what_others_wrote_is_neither_obeyed_nor_taken_for_markup(others: int):
+    evil = strategy(
+        "al\x1b[2Jpha",
+        model="al\x1b[2Jpha-[/x][red]",
+        policy="block",
+        policy_why="odd\x1b]0;title\x07\nsecond line",
+        detectors=(detector(3.0, "detected"),),
+    )
+    found = with_strategies(evil, *(strategy(f"quiet_{n}") for n in range(others)))
+    event = EventLine(START_NS, 0, "al\x9bpha", "policy", "block: \x1b[31mred\nline [b]bold[/b]")
+    lines = drawn(replace(found, events=(event,)), 160)
+    assert not any(char in "\n".join(lines) for char in "\x1b\x07\x9b")
+    text = " ".join(lines)
+    assert "al?[2Jpha" in text
+    assert "[/x][red]" in text
+    assert "block: ?[31mred line [b]bold[/b]" in text
+    assert others or "policy block: odd?]0;title? second line" in text
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (40, 12), (160, 50), (80, 10)])
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 50])
 def test_it_fits_the_window_however_many_strategies_there_are(width, height, count):
