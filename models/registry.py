@@ -59,7 +59,11 @@ class Pointer(msgspec.Struct, frozen=True):
     @property
     def previous(self) -> Placing | None:
         """The newest model of before that is another one, None where there was none."""
-        others = (p for p in self.history if p.digest and p.digest != self.current.digest)
+        return self.before(self.current.digest)
+
+    def before(self, *digests: str) -> Placing | None:
+        """Return the newest model of before that is none of these, None where there was none."""
+        others = (p for p in self.history if p.digest and p.digest not in digests)
         return next(others, None)
 
     @property
@@ -67,9 +71,10 @@ class Pointer(msgspec.Struct, frozen=True):
         """All that is or was here, newest first, and the canary."""
         return (self.current, *self.history, *((self.canary,) if self.canary else ()))
 
-    def is_of(self, request_id: str) -> bool:
-        """Whether a request put a model here, now or before."""
-        return request_id in {self.written_by, *(placing.request_id for placing in self.placings)}
+    def holds(self, request_id: str) -> bool:
+        """Whether what stands here now is a request's doing."""
+        canary = self.canary.request_id if self.canary else None
+        return request_id in {self.written_by, self.current.request_id, canary}
 
     def has_had(self, version: str) -> bool:
         """Whether a model is or was here, by its version."""
@@ -114,10 +119,12 @@ class Registry:
         """Return the pointer that counts for a symbol: its own, else the strategy's."""
         return await self.pointer(strategy, symbol) or await self.pointer(strategy)
 
-    async def pointers(self) -> list[Pointer]:
-        """Return every pointer, by strategy and symbol."""
+    async def pointers(self, strategy: str | None = None) -> list[Pointer]:
+        """Return every pointer, or every one of a strategy, by strategy and symbol."""
         keys = await self._bus.keys(BUCKET_MODELS)
-        found = [await self._read(key) for key in keys if key.startswith(f"{_POINTER}.")]
+        begins = f"{_POINTER}." if strategy is None else scope_key(strategy)
+        wanted = [key for key in keys if key == begins or key.startswith(f"{begins.rstrip('.')}.")]
+        found = [await self._read(key) for key in wanted]
         known = [pointer for pointer in found if pointer is not None]
         return sorted(known, key=lambda pointer: (pointer.strategy, pointer.symbol or ""))
 

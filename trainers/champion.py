@@ -28,6 +28,11 @@ class ServedChampion:
         """When the last label that it was trained on was closed, UTC nanoseconds."""
         return frozen_ts_of(self._model.card)
 
+    @property
+    def learned_to_ts(self) -> int:
+        """When the last signal was made that its ranking was fitted on, UTC nanoseconds."""
+        return self._model.card.training_to_ts
+
     def probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return its probabilities of x[n, all columns], float64[n]."""
         said = (self._model.speak(np.ascontiguousarray(row))[0] for row in x)

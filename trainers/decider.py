@@ -20,7 +20,7 @@ from trainers.incumbent import Incumbent, incumbent_of
 from trainers.job_files import CANARY, CHALLENGER, IN_FORCE, Entrant, JobResult, Judged
 from trainers.learner import NULL
 from trainers.ledger import Decision
-from trainers.policy_rule import has_a_say, leaves_no_model, policy_after, stands_aside
+from trainers.policy_rule import aside_since, has_a_say, leaves_no_model, policy_after
 from trainers.refusals import ASKS_FOR_NOTHING, refusal_of
 from trainers.request import DRIFT_ALARM, REVIEW, scope_of
 from trainers.review import chosen, is_due, waiting
@@ -32,6 +32,7 @@ from trainers.verdict import is_trial, review_verdict, training_verdict
 
 NOTHING_IN_SHADOW = "nothing_in_shadow"
 WHY_MAX = 200
+FOREBEARS_MAX = 32
 
 
 class Decider:
@@ -76,23 +77,33 @@ class Decider:
 
     async def refuse(self, request: Retrain, cutoff_ts: int, reason: str) -> Decision:
         """Decide that nothing changes because no answer could be found."""
-        incumbent = Incumbent()
-        # The pointer itself may be what could not be read.
-        with contextlib.suppress(ModelRefused):
-            settings = self._strategies[request.strategy]
+        settings = self._strategies[request.strategy]
+        try:
+            symbol = await scope_of(self._registry, request)
+            request = msgspec.structs.replace(request, symbol=symbol)
             incumbent = await incumbent_of(self._registry, settings, request)
+        except ModelRefused as error:
+            # The pointer itself cannot be read: of what is in force nothing is known, so the
+            # policy is left as it is.
+            incumbent = Incumbent(missing=str(error))
+            return self._refusal(request, cutoff_ts, incumbent, reason)
         return await self._refused(request, cutoff_ts, incumbent, reason)
 
     async def _refused(
         self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, reason: str
     ) -> Decision:
-        verdict = training_verdict(request, JobResult(False, reason, {}))
-        deployment = self._event(request, cutoff_ts, incumbent, verdict)
-        decision = self._decision(request, cutoff_ts, incumbent, deployment)
-        decision = msgspec.structs.replace(decision, is_refusal=True)
+        decision = self._refusal(request, cutoff_ts, incumbent, reason)
         if reason in ASKS_FOR_NOTHING:
             return decision
         return await self._with_policy(decision, incumbent, is_champion_refused=False)
+
+    def _refusal(
+        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, reason: str
+    ) -> Decision:
+        verdict = training_verdict(request, JobResult(False, reason, {}))
+        deployment = self._event(request, cutoff_ts, incumbent, verdict)
+        decision = self._decision(request, cutoff_ts, incumbent, deployment)
+        return msgspec.structs.replace(decision, is_refusal=True)
 
     async def _trained(
         self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, record: ScopeRecord
@@ -120,6 +131,7 @@ class Decider:
             is_promoted=is_promoted,
             trials=int(is_trial(result.figures)),
             looks=_looks(artifact, result),
+            parent=artifact.card.parent if artifact else "",
         )
         if is_promoted:
             await self._keep_for_rollback(incumbent)
@@ -135,8 +147,13 @@ class Decider:
         record: ScopeRecord,
         database: FeatureDatabase,
     ) -> Decision:
-        aside = stands_aside(await standing_policy(self._bus, request.strategy))
-        entrants = entrants_of(incumbent, record, self._settings, stands_aside=aside)
+        entrants = entrants_of(
+            incumbent,
+            record,
+            self._settings,
+            aside_ts=aside_since(await standing_policy(self._bus, request.strategy)),
+            forebears=await self._forebears(incumbent.artifact),
+        )
         shadow = [(one, await self._artifact(one.digest)) for one in entrants]
         known = [(one, artifact) for one, artifact in shadow if artifact is not None]
         task = Task(
@@ -165,6 +182,7 @@ class Decider:
             is_promoted=found is not None and not is_back,
             trials=sum(one.entrant.role == CHALLENGER for one in looked_at),
             looks={one.entrant.digest: int(one.figures["gate_outcomes"]) for one in looked_at},
+            parent=_parent_of(found, known),
         )
         if decision.is_promoted:
             await self._keep_for_rollback(incumbent)
@@ -241,6 +259,14 @@ class Decider:
             return await self._registry.get(digest)
         return None
 
+    async def _forebears(self, artifact: Artifact | None) -> tuple[str, ...]:
+        """Return the digests of those that a model was recalibrated from, newest first."""
+        found: list[str] = []
+        while artifact is not None and artifact.card.parent and len(found) < FOREBEARS_MAX:
+            found.append(artifact.card.parent)
+            artifact = await self._artifact(found[-1])
+        return tuple(found)
+
     async def _keep_for_rollback(self, incumbent: Incumbent) -> None:
         """Store a champion that came from a file: it must be there to go back to."""
         if incumbent.before is not None and incumbent.artifact is not None:
@@ -281,6 +307,11 @@ def _tried(request: Retrain, record: ScopeRecord, incumbent: Incumbent) -> int:
     """How many challengers spent of the alpha; a confirmed drift begins a new count."""
     is_alarm = request.reason.startswith(DRIFT_ALARM)
     return 0 if is_alarm else record.tried_beside(incumbent.digest)
+
+
+def _parent_of(found: Judged | None, known: Sequence[tuple[Entrant, Artifact]]) -> str:
+    parents = (artifact.card.parent for one, artifact in known if found and one == found.entrant)
+    return next(parents, "")
 
 
 def _looks(artifact: Artifact | None, result: JobResult) -> dict[str, int]:

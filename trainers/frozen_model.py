@@ -21,6 +21,11 @@ class FrozenModel(Protocol):
         """When the last label that it was trained on was closed."""
         ...
 
+    @property
+    def learned_to_ts(self) -> int:
+        """When the last signal was made that its ranking was fitted on."""
+        ...
+
     def probability(self, x: NDArray[np.float32]) -> Floats:
         """Return its probabilities of served vectors x[n, all columns], NaN where silent."""
         ...

@@ -52,9 +52,9 @@ async def carry_out_operation(bus: Bus, operation: Operation) -> Decision:
     """
     ledger = Ledger(bus)
     decision = await ledger.find(operation.operation_id)
-    is_fresh = decision is None
+    is_fresh = False
     if decision is None:
-        decision = await ledger.decide(await _decision(bus, operation))
+        decision, is_fresh = await ledger.decide(await _decision(bus, operation))
     return await Publishing(bus, ledger).carry_out(decision, is_fresh=is_fresh)
 
 

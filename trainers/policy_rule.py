@@ -34,9 +34,10 @@ def policy_after(
     return STAND_ASIDE if is_without_a_model and in_force is None else None
 
 
-def stands_aside(standing: Policy | None) -> bool:
-    """Whether the trainer has ordered that the model in force does not act."""
-    return standing is not None and standing.by == TRAINER and standing.action == STAND_ASIDE
+def aside_since(standing: Policy | None) -> int | None:
+    """Return from when on the trainer has the model in force not act, None where it may."""
+    is_aside = standing is not None and standing.by == TRAINER and standing.action == STAND_ASIDE
+    return standing.effective_ts if standing is not None and is_aside else None
 
 
 def has_a_say(request: Retrain) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 from models.registry import Registry
 from streams import codec, subjects, topology
 from streams.bus import Bus
-from streams.errors import ConflictError
+from streams.errors import ConflictError, ModelError
 from streams.events import Deployment, Event
 from trainers.ledger import OVERTAKEN, Decision, Ledger
 from trainers.shadows import Shadows
@@ -28,12 +28,18 @@ class Publishing:
     async def finish_open(self) -> int:
         """Carry out what was decided by somebody who died before all of it was out.
 
-        Returns how many decisions those were.
+        Returns how many were finished; one that cannot be carried out stays open.
         """
         left = [decision for decision in await self._ledger.decisions() if not decision.is_out]
+        finished = 0
         for decision in left:
-            await self.carry_out(decision, is_fresh=False)
-        return len(left)
+            try:
+                await self.carry_out(decision, is_fresh=False)
+                finished += 1
+            except ModelError as error:
+                # One scope's unreadable key must not keep the trainer from all the others.
+                log.error("request %s stays open: %s", decision.request_id, error)
+        return finished
 
     async def carry_out(self, decision: Decision, *, is_fresh: bool) -> Decision:
         """Point, publish and mark as out; return the decision that stands.
@@ -82,9 +88,10 @@ class Publishing:
             )
         except ConflictError:
             held = await self._registry.pointer(deployment.strategy, deployment.symbol)
-            if held is not None and held.is_of(decision.request_id):
+            if held is not None and held.holds(decision.request_id):
                 return True
-            # A canary that was replaced since leaves no trace there, but was told.
+            # What was replaced since may have been told in its time; now it would be told behind
+            # what replaced it, and so undo that.
             subject, stream = _place(decision)
             return await holds(self._bus, stream, subject, decision.request_id)
         return True

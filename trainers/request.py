@@ -6,6 +6,7 @@ from streams.events import Retrain
 
 REQUEST_ID_CHARACTERS_MAX = 256
 SYMBOL_CHARACTERS_MAX = 256
+WORDS_CHARACTERS_MAX = 1_024
 REQUEST_TS_MAX = 2**62
 
 RETRAIN = "retrain"
@@ -37,6 +38,11 @@ def check_request(request: Retrain) -> None:
         raise WireError(
             "action", f"action must be one of {', '.join(ACTIONS)}, was {request.action[:64]!r}"
         )
+    for field in ("reason", "requested_by"):
+        if (length := len(getattr(request, field))) > WORDS_CHARACTERS_MAX:
+            raise WireError(
+                field, f"{field} must have at most {WORDS_CHARACTERS_MAX} characters, has {length}"
+            )
     if request.symbol is not None and len(request.symbol) > SYMBOL_CHARACTERS_MAX:
         raise WireError(
             "symbol",
@@ -75,10 +81,10 @@ async def scope_of(registry: Registry, request: Retrain) -> str | None:
     """
     if request.symbol is not None or not request.model:
         return request.symbol
-    pointers = [p for p in await registry.pointers() if p.strategy == request.strategy]
-    if any(p.symbol is None and p.current.version == request.model for p in pointers):
+    whole = await registry.pointer(request.strategy)
+    if whole is not None and whole.current.version == request.model:
         return None
-    for pointer in pointers:
+    for pointer in await registry.pointers(request.strategy):
         if pointer.symbol is not None and pointer.has_had(request.model):
             return pointer.symbol
     return None

@@ -67,6 +67,7 @@ class NoModel:
 
     version = NULL
     frozen_ts = 0
+    learned_to_ts = 0
 
     def probability(self, x: NDArray[np.float32]) -> Floats:
         """Return NaN for every row of x[n, all columns]: float64[n]."""
@@ -119,10 +120,11 @@ def review(
 def chosen(judged: Sequence[Judged]) -> Judged | None:
     """Return the one that something follows from: none, or the safest step of those due.
 
-    To go back comes first, then what becomes of a canary; of challengers that passed, the one
-    that gained most.
+    To go back comes first: what is shown to be better than the model in force goes before that
+    model itself, of which no more is shown than some skill. Then what becomes of a canary; of
+    challengers that passed, the one that gained most.
     """
-    for role in (IN_FORCE, PREVIOUS, RETIRED, CANARY):
+    for role in (PREVIOUS, RETIRED, IN_FORCE, CANARY):
         for one in judged:
             if one.entrant.role == role and (one.word == "passed" or one.is_ended):
                 return one

@@ -4,8 +4,10 @@ Challengers that had a model but were not promoted stay for a while: every answe
 vector that was served, so they speak on the very same inputs later, off the hot path. The record
 also counts what the gate has judged beside the model in force, for its alpha is spent over all of
 them. A champion that was replaced after a confirmed drift is remembered as retired: markets come
-back, and it needs no samples to be there again. The record follows from the decisions in the
-ledger; to note one twice changes nothing.
+back, and it needs no samples to be there again. A champion that was only recalibrated is the same
+one: what was tried beside it, and its drift, stay with it. The record follows from the decisions
+in the ledger; to note one twice changes nothing, and one that is noted late, behind what came
+after it, says nothing of the champion that stands.
 """
 
 import msgspec
@@ -16,7 +18,7 @@ from streams.errors import ConflictError, ModelRefused
 from streams.events import Retrain
 from streams.topology import BUCKET_MODELS
 from trainers.ledger import OVERTAKEN, SKILL_RETURNED, Decision
-from trainers.request import DRIFT_ALARM, RECALIBRATE, RETRAIN
+from trainers.request import DRIFT_ALARM, RETRAIN
 
 SHADOWS_MAX = 8
 RETIRED_MAX = 3
@@ -57,6 +59,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     `champion` is the digest that `tried` challengers were judged beside since it came into force,
     or since its last confirmed drift. `alarmed` is the champion whose drift was confirmed, ""
     where none stands, `changed_ts` the signal time from which on it is taken to have failed.
+    `placed` is the least revision of the pointer that a decision about it was made at.
     """
 
     shadows: tuple[Shadow, ...] = ()
@@ -67,6 +70,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     retired: tuple[Shadow, ...] = ()
     alarmed: str = ""
     changed_ts: int = 0
+    placed: int = 0
     revision: int = 0
 
     def tried_beside(self, champion: str) -> int:
@@ -92,13 +96,23 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         request = decision.request
         if request and any(a.request_id == request.request_id for a in self.answers):
             return self
-        # What was overtaken was decided beside a model that is not in force any more.
-        record = self if decision.reason == OVERTAKEN else self._beside(decision.champion)
+        if self._is_past(decision):
+            return self if request is None else self._counting(decision, request, is_past=True)
+        record = self._beside(decision.champion, decision.expected)
         if request is not None:
-            record = record._answering(decision)
-        if decision.is_promoted and decision.deployment.share >= 1.0:
-            record = record._retiring(decision)._beside(decision.deployment.digest)
-        return record
+            record = record._answering(decision, request)
+        if not (decision.is_promoted and decision.deployment.share >= 1.0):
+            return record
+        digest, placed = decision.deployment.digest, decision.expected + 1
+        if decision.is_heir:
+            return record._inherited_by(digest, placed)
+        return record._retiring(decision)._beside(digest, placed)
+
+    def _is_past(self, decision: Decision) -> bool:
+        """Whether it was made beside a model that is not in force any more."""
+        if decision.reason == OVERTAKEN:
+            return True
+        return decision.champion != self.champion and decision.expected < self.placed
 
     def failed_since(self, champion: str) -> int | None:
         """Return the signal time from which on a champion has failed, None where it has not."""
@@ -113,17 +127,23 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             retired = [Shadow(version, digest, decision.request_id), *others]
         return msgspec.structs.replace(self, retired=tuple(retired[:RETIRED_MAX]))
 
-    def _beside(self, champion: str) -> "ScopeRecord":
+    def _beside(self, champion: str, placed: int) -> "ScopeRecord":
+        placed = max(placed, self.placed)
         if champion == self.champion:
-            return self
+            return msgspec.structs.replace(self, placed=placed)
         left = tuple(shadow for shadow in self.shadows if shadow.digest != champion)
         return msgspec.structs.replace(
-            self, champion=champion, tried=0, looks=(), shadows=left, alarmed=""
+            self, champion=champion, tried=0, looks=(), shadows=left, alarmed="", placed=placed
         )
 
-    def _answering(self, decision: Decision) -> "ScopeRecord":
-        request = decision.request
-        assert request is not None
+    def _inherited_by(self, heir: str, placed: int) -> "ScopeRecord":
+        """Return the record of the champion for its heir, which ranks as it did."""
+        alarmed = heir if self.failed_since(self.champion) is not None else ""
+        return msgspec.structs.replace(
+            self, champion=heir, alarmed=alarmed, placed=max(placed, self.placed)
+        )
+
+    def _answering(self, decision: Decision, request: Retrain) -> "ScopeRecord":
         is_alarm = request.reason.startswith(DRIFT_ALARM) and not decision.is_refusal
         if is_alarm:
             # What was seen of the models in the shadow was another market.
@@ -133,8 +153,12 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             return cleared._counting(decision, request)
         return self._counting(decision, request)
 
-    def _counting(self, decision: Decision, request: Retrain) -> "ScopeRecord":
+    def _counting(
+        self, decision: Decision, request: Retrain, *, is_past: bool = False
+    ) -> "ScopeRecord":
         answer = Answer(request.request_id, request.action, request.reason, decision.cutoff_ts)
+        if is_past:
+            decision = msgspec.structs.replace(decision, trials=0, looks={})
         looks = tuple(
             Look(digest, outcomes, self.look_at(digest, self.champion).count + 1)
             for digest, outcomes in decision.looks.items()
@@ -146,8 +170,9 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         others = tuple(look for look in self.looks if look.digest not in touched)
         return msgspec.structs.replace(
             self,
-            tried=self.tried + decision.trials,
-            alarmed="" if decision.reason == SKILL_RETURNED else self.alarmed,
+            # A recalibration that is promoted has spent nothing: its champion goes on being one.
+            tried=self.tried + (0 if decision.is_heir else decision.trials),
+            alarmed="" if decision.reason == SKILL_RETURNED and not is_past else self.alarmed,
             looks=(*looks, *others)[:LOOKS_MAX],
             answers=(answer, *self.answers)[:ANSWERS_MAX],
             shadows=self._with_challenger_of(decision),
@@ -155,7 +180,8 @@ class ScopeRecord(msgspec.Struct, frozen=True):
 
     def _with_challenger_of(self, decision: Decision) -> tuple[Shadow, ...]:
         made, request = decision.deployment, decision.request
-        is_challenger = request is not None and request.action in (RETRAIN, RECALIBRATE)
+        # A recalibrated model ranks as its parent does, so no review could prefer it.
+        is_challenger = request is not None and request.action == RETRAIN
         if decision.is_promoted:
             # A canary is judged on its own: it left the shadow, or was never there.
             return tuple(shadow for shadow in self.shadows if shadow.digest != made.digest)

@@ -6,6 +6,10 @@
 3. one of them is chosen by its log-loss out of fold, on training samples only;
 4. that one, frozen, is judged on the window beside the null model and the champion.
 
+Behind a confirmed drift the champion is taken to have lost its skill, and not to be worse than it
+is enough. A champion that has itself learned what came since the changepoint has not: it gives way
+so easily only to one that knows clearly more of it.
+
 The model that is deployed is the one that was judged. The same samples and settings give the
 same bytes.
 """
@@ -30,6 +34,11 @@ from trainers.window import Division, divide
 RECENT_SAMPLES_MIN = 100
 COMMON_ROWS_MIN = 50
 DRIFT_REASONS = ("drift", "refresh")
+REFRESH_REASON = "refresh"
+CLEARLY_MORE = 2.0
+"""So many times the champion's samples since a changepoint are clearly more. Twins that were
+fitted on nearly the same samples would take turns otherwise, each swap a new count of alpha.
+"""
 
 NO_SAMPLES = "too_few_samples"
 NO_SAMPLES_SINCE = "too_few_samples_since_change"
@@ -99,7 +108,7 @@ def train_candidate(
         null,
         or_null(champion.probability(window.x), null) if champion else None,
         settings.gate,
-        is_after_drift=after_drift,
+        is_after_drift=after_drift and not _has_learned(champion, samples, division, request),
         challengers_before=challengers_before,
     )
     figures |= _training_figures(chosen, settings)
@@ -131,6 +140,19 @@ def _why_not_yet(
     if is_too_small(samples.y[division.window], settings.gate):
         return TOO_FEW_OUTCOMES
     return "" if int(division.recent.sum()) >= RECENT_SAMPLES_MIN else NO_SAMPLES_SINCE
+
+
+def _has_learned(
+    champion: FrozenModel | None, samples: Dataset, division: Division, request: Retrain
+) -> bool:
+    """Whether the champion knows nearly as much of what came since the changepoint.
+
+    One that a detector has just found wanting is not asked.
+    """
+    if champion is None or not request.reason.startswith(REFRESH_REASON):
+        return False
+    known = (samples.ts >= request.since_ts) & (samples.ts <= champion.learned_to_ts)
+    return int(division.recent.sum()) < CLEARLY_MORE * int(known.sum())
 
 
 def is_after_drift(request: Retrain) -> bool:

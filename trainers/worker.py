@@ -34,7 +34,7 @@ from trainers.decider import Decider
 from trainers.job import FAILED
 from trainers.job_process import COMMAND
 from trainers.learner import check_learner
-from trainers.ledger import Decision, Ledger
+from trainers.ledger import Decided, Ledger
 from trainers.publishing import Publishing
 from trainers.refusals import GAVE_UP
 from trainers.request import check_request, is_persons
@@ -175,18 +175,24 @@ class RetrainWorker:
         beating = asyncio.create_task(_beat(work))
         try:
             decision = await self._ledger.find(request.request_id)
-            is_fresh = decision is None
+            is_fresh = False
             if decision is None:
                 waiting = () if is_persons(request) else await _behind(queue, work.message)
                 if collecting is not None:
                     await collecting.catch_up()
                 cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
-                decision = await self._decide(request, cutoff_ts, database, waiting, work)
+                decided = await self._decide(request, cutoff_ts, database, waiting, work)
+                decision, is_fresh = decided
                 took_s = asyncio.get_running_loop().time() - began
                 self._meter.decide(request, decision, took_s)
             else:
                 log.info("request %s was decided before", request.request_id)
             await self._publishing.carry_out(decision, is_fresh=is_fresh)
+            await work.done()
+        except ModelError as error:
+            # What was decided stands in the ledger: whoever starts next finishes it.
+            log.error("request %s cannot be carried out: %s", request.request_id, error)
+            await self._refuse(work.message, "not_carried_out")
             await work.done()
         except asyncio.CancelledError:
             await work.retry(0.0)
@@ -202,7 +208,7 @@ class RetrainWorker:
         database: FeatureDatabase,
         waiting: Sequence[Retrain],
         work: Work,
-    ) -> Decision:
+    ) -> Decided:
         try:
             if work.deliveries > DELIVERIES_MAX:
                 reason = f"{GAVE_UP}: taken {work.deliveries} times without an answer"
@@ -229,22 +235,24 @@ class RetrainWorker:
             check_request(event)
         except WireError as error:
             log.warning("refused %s: %s", message.subject, error)
-            await self._bus.publish(
-                subjects.dead_letter(message.subject),
-                message.payload,
-                headers={HEADER_ERROR: error.reason},
-            )
+            await self._refuse(message, error.reason)
             return None
         return msgspec.structs.replace(event, symbol=event.symbol or None)
 
+    async def _refuse(self, message: Message, reason: str) -> None:
+        """Make a dead letter of what cannot be answered."""
+        subject, headers = subjects.dead_letter(message.subject), {HEADER_ERROR: reason}
+        await self._bus.publish(subject, message.payload, headers=headers)
+
 
 async def _behind(queue: WorkQueue, message: Message) -> list[Retrain]:
-    """Return the requests behind a message in the queue, as far as they can be read."""
+    """Return the requests behind a message in the queue, as far as they can be honoured."""
     found = []
     for later in await queue.behind(message):
         with contextlib.suppress(WireError):
             event = codec.decode(later.payload)
             if isinstance(event, Retrain):
+                check_request(event)
                 found.append(event)
     return found
 

@@ -136,7 +136,7 @@ async def test_a_canary_stands_beside_the_model_in_force_and_is_no_chapter_of_th
     assert (second.current, second.history) == (first.current, ())
     assert second.canary is not None
     assert (second.canary.version, second.share, second.written_by) == ("2", 0.2, "r-2")
-    assert second.is_of("r-2")
+    assert second.holds("r-2")
     assert second.has_had("2")
     third = await moved(registry, "2", second, share=0.0)
     assert (third.canary, third.share, third.current) == (None, 0.0, first.current)

@@ -73,7 +73,7 @@ async def test_without_a_confirmed_drift_nobody_comes_out_of_retirement(house: H
     await in_force(house, wrong)
     await failed(house, model(house, 0.5), right, since=CHANGED_TS)
     decision = await reviewed(house, end_of(FLIPPED))
-    assert decision.looks == {}
+    assert right.digest not in decision.looks
     assert (await pointer_of(house)).current.digest == wrong.digest
 
 

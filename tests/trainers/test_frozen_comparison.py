@@ -19,6 +19,7 @@ class Frozen:
     version = "v"
 
     def __init__(self, frozen_ts: int, slope: float, loud: float = np.inf):
+        self.learned_to_ts = frozen_ts
         self.frozen_ts, self._slope, self._loud = frozen_ts, slope, loud
 
     def probability(self, x):

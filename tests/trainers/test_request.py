@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
-from models.registry import Registry
+from models.registry import Registry, scope_key
 from streams import codec, subjects, topology
-from streams.errors import WireError
+from streams.errors import ModelRefused, WireError
 from streams.events import Retrain
 from streams.memory_bus import MemoryBus
+from streams.topology import BUCKET_MODELS
 from tests.trainers.house import STRATEGY, House
 from trainers.request import REQUEST_TS_MAX, check_request, is_alarm_about, is_persons, scope_of
 
@@ -29,6 +30,8 @@ SOUND = Retrain("r-1", STRATEGY, None, "manual", 0, "test", 10)
         ({"since_ts": 11}, "since_ts"),
         ({"ts": 0, "since_ts": REQUEST_TS_MAX + 1}, "since_ts"),
         ({"action": "retire"}, "action"),
+        ({"reason": "r" * 1_025}, "reason"),
+        ({"requested_by": "a" * 1_025}, "requested_by"),
         ({"action": ""}, "action"),
     ],
 )
@@ -96,6 +99,19 @@ async def test_a_symbol_s_own_model_found_wanting_makes_the_request_one_of_that_
         None,
     ]
     assert await scope("newer", "C") == "C"
+
+
+async def test_a_pointer_nobody_can_read_is_the_trouble_of_its_own_strategy_alone():
+    bus = MemoryBus()
+    registry = Registry(bus)
+    await registry.point(STRATEGY, "A", "narrow", "1" * 64, effective_ts=1, expected=0)
+    for strategy in ("other", f"{STRATEGY}x"):
+        await bus.key_put(BUCKET_MODELS, scope_key(strategy), b"rubbish")
+    asked = msgspec.structs.replace(SOUND, model="narrow", symbol=None)
+    assert await scope_of(registry, asked) == "A"
+    await bus.key_put(BUCKET_MODELS, scope_key(STRATEGY, "B"), b"rubbish")
+    with pytest.raises(ModelRefused, match="is not a pointer"):
+        await scope_of(registry, asked)
 
 
 async def test_a_request_no_message_can_name_does_not_stand_in_the_way(house: House):

@@ -24,7 +24,9 @@ from tests.trainers.shadow_stage import (
     pointer_of,
 )
 from trainers.dataset import DAY_NS
+from trainers.job_files import Entrant, Judged, Role
 from trainers.ledger import Ledger
+from trainers.review import chosen
 from trainers.settings import GateSettings, TrainSettings
 from trainers.shadows import ScopeRecord, Shadow, Shadows
 
@@ -105,6 +107,19 @@ async def test_of_challengers_in_the_shadow_the_best_is_promoted(house: House):
     record = await Shadows(house.bus).of(STRATEGY, None)
     assert right.digest not in {shadow.digest for shadow in record.shadows}
     assert (record.champion, record.tried) == (right.digest, 0)
+
+
+def test_what_is_shown_to_be_better_goes_before_the_model_in_force_itself():
+    def judged(role: Role) -> Judged:
+        return Judged(Entrant("v", role, role), "passed", "", {"log_loss_gain_vs_champion": 0.1})
+
+    order: tuple[Role, ...] = ("challenger", "canary", "in_force", "retired", "previous")
+    passed = [judged(role) for role in order]
+    found = []
+    while (best := chosen(passed)) is not None:
+        found.append(best.entrant.role)
+        passed.remove(best)
+    assert found == list(reversed(order))
 
 
 async def test_a_review_with_nothing_in_the_shadow_is_one_short_word(house: House):

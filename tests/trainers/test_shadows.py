@@ -24,6 +24,8 @@ def decision(
     share: float = 1.0,
     word: str = "not_better_than_champion",
     looks: dict[str, int] | None = None,
+    expected: int = 0,
+    parent: str = "",
 ) -> Decision:
     request = Retrain(f"r-{number}", "alpha", None, reason, 0, "drift", number, action)
     event = Deployment(
@@ -39,6 +41,8 @@ def decision(
         champion=champion,
         trials=1,
         looks=looked,
+        expected=expected,
+        parent=parent,
     )
 
 
@@ -157,3 +161,48 @@ def promoted_over(number: int, champion: str, *, previous: str) -> Decision:
     found = decision(number, champion=champion, promoted=True, word="better")
     event = msgspec.structs.replace(found.deployment, previous=previous)
     return msgspec.structs.replace(found, deployment=event)
+
+
+def test_an_alarm_that_was_overtaken_is_not_about_the_champion_that_came():
+    record = after(decision(1, champion="new", expected=7))
+    late = decision(2, champion="old", reason="drift:slope", word=OVERTAKEN, expected=6)
+    record = record.noting(late)
+    assert record.failed_since("new") is None
+    assert (record.tried, record.look_at("d1", "new").count) == (1, 1)
+    assert record.newest_ts("retrain") == 2
+
+
+def test_what_is_noted_late_leaves_the_champion_that_came_after_it():
+    """Two trainers: one died behind its promotion, the other went on, and then it is finished."""
+    died = decision(1, champion="c", promoted=True, expected=5)
+    alarm = decision(3, champion="d2", reason="drift:slope", expected=8, looks={"x": 300})
+    record = after(decision(2, champion="d1", promoted=True, expected=6), alarm)
+    late = record.noting(died)
+    assert (late.champion, late.tried, late.alarmed) == ("d2", 1, "d2")
+    assert late.look_at("x", "d2").count == 1
+    assert late.newest_ts("retrain") == 3
+    # A person's decision has no request, and may be noted twice at any distance.
+    person = Decision("op", Deployment("alpha", None, "v4", "d4", 9, "v2", {}), True, 9)
+    person = msgspec.structs.replace(person, champion="d2")
+    record = record.noting(person).noting(decision(5, champion="d4", expected=10))
+    assert (record.champion, record.tried) == ("d4", 1)
+    assert record.noting(person) == record
+
+
+def test_a_recalibrated_champion_is_the_same_one():
+    heir = decision(4, action="recalibrate", promoted=True, parent="c", word="better")
+    record = after(decision(1), decision(2, reason="drift:slope"), decision(3), heir)
+    assert (record.champion, record.tried, record.alarmed) == ("d4", 2, "d4")
+    assert record.look_at("d3", "d4").count == 1
+    assert record.retired == ()
+    # As a canary it is not in force yet, and one of another parent is another model.
+    canary = decision(5, action="recalibrate", promoted=True, parent="d4", share=0.2)
+    assert record.noting(canary).champion == "d4"
+    other = decision(6, promoted=True, champion="d4", parent="z", expected=9)
+    assert (record.noting(other).tried, record.noting(other).alarmed) == (0, "")
+
+
+def test_a_recalibration_that_failed_stands_in_no_shadow_but_has_spent():
+    record = after(decision(1), decision(2, action="recalibrate"))
+    assert [shadow.digest for shadow in record.shadows] == ["d1"]
+    assert record.tried == 2

@@ -13,10 +13,15 @@ from tests.house import ROOT
 from tests.trainers.samples import START_TS, dataset_of, layer_a_dataset, noise_dataset
 from trainers.dataset import DAY_NS
 from trainers.frozen_model import FrozenModel
-from trainers.gate import NOT_BETTER_THAN_CHAMPION, NOT_BETTER_THAN_NULL, TOO_FEW_OUTCOMES
+from trainers.gate import (
+    NOT_BETTER_THAN_CHAMPION,
+    NOT_BETTER_THAN_NULL,
+    PROMOTED_AFTER_DRIFT,
+    TOO_FEW_OUTCOMES,
+)
 from trainers.metrics import auc
 from trainers.onnx_export import run_rows
-from trainers.settings import TrainSettings
+from trainers.settings import GateSettings, TrainSettings
 from trainers.training import (
     NO_MODEL,
     NO_SAMPLES,
@@ -40,11 +45,18 @@ class Fixed:
 
     def __init__(self, probability, frozen_ts: int = 0):
         self.version, self.frozen_ts, self.probability = "old", frozen_ts, probability
+        self.learned_to_ts = frozen_ts
 
 
 def oracle(x):
     """A champion of the law before a drift, from the linear factors."""
     logit = -0.2 + 0.78 * (0.55 * x[:, 0] - 0.45 * x[:, 1] + 0.35 * x[:, 2] - 0.25 * x[:, 3])
+    return 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
+
+
+def reversed_oracle(x):
+    """A champion of the law behind a flip, from two of the linear factors."""
+    logit = -0.2 - 0.78 * (0.55 * x[:, 0] - 0.45 * x[:, 1])
     return 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
 
 
@@ -168,6 +180,23 @@ def test_behind_a_flip_a_challenger_waits_for_samples_since_the_changepoint():
     assert candidate.verdict.reason == NO_SAMPLES_SINCE
     assert candidate.verdict.figures["gate_outcomes"] >= 200
     assert candidate.card == b""
+
+
+@pytest.mark.parametrize(("learned", "expected"), [(300, True), (500, False)])
+def test_a_champion_of_after_the_flip_gives_way_to_one_that_knows_clearly_more(
+    learned: int, expected: bool
+):
+    samples = layer_a_dataset(2_100, seed=6, drift="FLIP", drift_at=1_000)
+    since_ts = int(samples.ts[1_000])
+    candidate = train_candidate(
+        samples,
+        request("refresh:slope", since_ts),
+        TrainSettings(learners=("logistic",), gate=GateSettings(margin_nats=0.05)),
+        champion=champion(reversed_oracle, frozen_ts=int(samples.ts[1_000 + learned])),
+    )
+    assert candidate.verdict.promoted == expected, candidate.verdict
+    reason = PROMOTED_AFTER_DRIFT if expected else NOT_BETTER_THAN_CHAMPION
+    assert candidate.verdict.reason == reason
 
 
 def test_the_window_begins_after_the_champions_own_training():

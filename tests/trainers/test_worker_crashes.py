@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from models.registry import Registry
+from models.registry import Registry, scope_key
+from streams import subjects, topology
+from streams.bus import HEADER_ID
+from streams.events import Deployment
+from streams.memory_bus import MemoryBus
+from streams.topology import BUCKET_LEDGER, BUCKET_MODELS
 from tests.trainers.house import PATIENCE_S, SKILLED, STRATEGY, House, end_of
-from trainers.ledger import Ledger
+from tests.trainers.shadow_stage import in_force, model, pointer_of
+from trainers.ledger import Decision, Ledger
 from trainers.publishing import Publishing
 from trainers.training_jobs import TrainingJobs
 
@@ -65,3 +71,73 @@ async def test_the_next_trainer_finishes_what_the_dead_one_began(
     assert pointer.current.digest == deployment.digest
     assert pointer.history == ()
     assert list((house.folder / "jobs").rglob("*.*")) == []
+
+
+async def test_a_promotion_that_was_never_told_is_not_told_behind_what_a_person_put_there_since(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    await house.tell(SKILLED)
+    await house.ask("r-1", end_of(SKILLED))
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "point", dying(Registry.point, "behind"))
+        with pytest.raises(Died):
+            await house.worker().run(asyncio.Event())
+    persons = model(house, 1.0)
+    await in_force(house, persons)
+    async with house.working(house.worker(job_command=NEVER_TRAINS)):
+        await house.until_idle()
+    assert [event.version for event in await house.deployed()] == [persons.version]
+    assert [kept.verdict["reason"] for kept in await house.kept()] == ["overtaken"]
+    assert (await pointer_of(house)).current.version == persons.version
+
+
+async def test_what_another_trainer_decided_and_told_meanwhile_is_not_told_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """A lease ran out: the other one died behind its event, long ago to the server's memory."""
+    await house.tell(SKILLED)
+    worker = house.worker()
+    decide = worker._decider.decide
+
+    async def beaten(*arguments):
+        decision = await decide(*arguments)
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "amend", dying(Ledger.amend, "before"))
+            ledger = Ledger(house.bus)
+            other = Publishing(house.bus, ledger)
+            with pytest.raises(Died):
+                await other.carry_out((await ledger.decide(decision)).decision, is_fresh=True)
+        return decision
+
+    monkeypatch.setattr(worker._decider, "decide", beaten)
+    publish = MemoryBus.publish
+
+    async def forgetful(bus, subject, payload, *, msg_id=None, headers=None):
+        if msg_id is not None:
+            headers = (headers or {}) | {HEADER_ID: msg_id}
+        return await publish(bus, subject, payload, headers=headers)
+
+    monkeypatch.setattr(MemoryBus, "publish", forgetful)
+    async with house.working(worker):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.until_idle()
+    assert len(await house.deployed()) == 1
+
+
+async def test_an_unreadable_key_stops_the_requests_about_it_and_no_others(house: House):
+    await house.tell(SKILLED)
+    await house.bus.key_put(BUCKET_LEDGER, subjects.token("r-1"), b"rubbish")
+    open_still = Decision("r-2", Deployment("other", None, "v", "", 1, None, {}), False)
+    await Ledger(house.bus).decide(open_still)
+    await house.bus.key_put(BUCKET_MODELS, scope_key("other", None, "shadow"), b"rubbish")
+    async with house.working(house.worker()):
+        await house.ask("r-1", end_of(SKILLED))
+        await house.ask("r-3", end_of(SKILLED))
+        await house.until_idle()
+    assert [event.request_id for event in await house.deployed()] == ["r-3"]
+    assert await house.bus.last_seq(topology.DLQ) == 1
+    left = await Ledger(house.bus).find("r-2")
+    assert left is not None
+    assert not left.is_out
+    await house.bus.key_put(BUCKET_MODELS, scope_key("other", None, "shadow"), b"{}", expected=None)
+    assert await Publishing(house.bus, Ledger(house.bus)).finish_open() == 1

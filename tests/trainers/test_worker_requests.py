@@ -1,15 +1,17 @@
 """What the trainer's role makes of requests: which it works on, for whom, and what it records."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from engine.settings import StrategySettings
 from models.artifact import save_artifact
-from models.registry import Registry
+from models.registry import Registry, scope_key
 from models.settings import MlSettings
 from streams import codec, subjects
 from streams.events import Retrain
+from streams.topology import BUCKET_MODELS
 from tests.trainers.house import SKILLED, STRATEGY, House, end_of
 from tests.trainers.shadow_stage import model
 from trainers.dataset import DAY_NS
@@ -108,4 +110,28 @@ async def test_a_refresh_that_finds_nothing_better_orders_nothing(house: House):
         await house.ask("r-1", end_of(SKILLED), reason="refresh:slope")
         await house.until_idle()
     assert len(await house.kept()) == 1
+    assert await house.policies() == []
+
+
+async def test_a_job_that_fails_for_a_symbol_s_own_model_is_no_word_on_the_strategy(house: House):
+    registry = Registry(house.bus)
+    await registry.point(STRATEGY, "S1", "narrow", "1" * 64, effective_ts=1, expected=0)
+    alarm = Retrain("r-1", STRATEGY, None, "drift:slope", 0, "drift", 9, model="narrow")
+    await house.bus.publish(subjects.retrain(STRATEGY), codec.encode(alarm))
+    dies = (sys.executable, "-c", "raise SystemExit(1)")
+    async with house.working(house.worker(job_command=dies)):
+        await house.until_idle()
+    (kept,) = await house.kept()
+    assert str(kept.verdict["reason"]).startswith("job_failed: ")
+    assert (kept.symbol, kept.previous) == ("S1", "narrow")
+    assert await house.policies() == []
+
+
+async def test_where_the_pointer_cannot_be_read_the_policy_is_left_as_it_is(house: House):
+    await house.bus.key_put(BUCKET_MODELS, scope_key(STRATEGY), b"rubbish")
+    async with house.working(house.worker()):
+        await house.ask("r-1", 9, reason="manual")
+        await house.until_idle()
+    (kept,) = await house.kept()
+    assert "is not a pointer" in str(kept.verdict["reason"])
     assert await house.policies() == []
