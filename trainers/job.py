@@ -2,11 +2,10 @@
 
     python -m trainers.job FOLDER
 
-It is niced, so that a retrain never slows the scorer down. Exit code 0: a result was written,
-whatever it says; anything else: the job failed and may be tried again.
+Whoever starts it nices it, so that a retrain never slows the scorer down. Exit code 0: a result
+was written, whatever it says; anything else: the job failed and may be tried again.
 """
 
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +32,6 @@ from trainers.request import RECALIBRATE, REVIEW
 from trainers.review import Standing, review
 from trainers.training import Candidate, train_candidate
 
-NICENESS = 10
 DISTRIBUTION = "assay-signals"
 FAILED = "job_failed"
 REASON_MAX = 200
@@ -148,8 +146,6 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m trainers.job FOLDER\n")
         return 2
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     folder = Path(arguments[0])
     try:
         run_job(folder)

@@ -1,8 +1,10 @@
-"""Runs a training job in a process of its own, and ends what it started."""
+"""Runs a training job in a niced process of its own, and ends what it started."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from streams.errors import ModelError
 from trainers.job_files import LOG_FILE, RESULT_FILE, JobResult, read_result
 
 COMMAND = (sys.executable, "-m", "trainers.job")
+NICENESS = 10
 JOB_TIMEOUT_S = 900.0
 JOB_TRIES = 2
 LOG_TAIL_CHARACTERS = 300
@@ -48,6 +51,7 @@ async def _run_once(folder: Path, command: Sequence[str], timeout_s: float) -> i
         process = await asyncio.create_subprocess_exec(
             *command, str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
+    _step_back(process.pid)
     try:
         async with asyncio.timeout(timeout_s):
             return await process.wait()
@@ -57,6 +61,15 @@ async def _run_once(folder: Path, command: Sequence[str], timeout_s: float) -> i
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _step_back(pid: int) -> None:
+    """Nice a job from its first step on: its imports take as long as many a training."""
+    if hasattr(os, "setpriority"):
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        # One that has ended already slows nobody down.
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, pid, niceness)
 
 
 def _tail(folder: Path) -> str:

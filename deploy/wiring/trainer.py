@@ -1,5 +1,6 @@
 """Builds the trainer's role: samples, jobs in processes of their own, the registry."""
 
+import os
 from pathlib import Path
 
 from deploy.role_runtime import RoleContext
@@ -7,10 +8,15 @@ from deploy.trust import ensure_signing_key
 from models.feature_set import load_feature_set
 from trainers.worker import RetrainWorker
 
+NICENESS = 5
+"""Of the role itself, which a storm of requests keeps busy beside the scorers."""
+
 
 def build(context: RoleContext) -> RetrainWorker:
-    """Return the role, ready to run."""
+    """Return the role, ready to run; its process steps back behind those that answer signals."""
     context.require_one_shard()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     return worker_of(context, context.state.jobs)
 
 
