@@ -14,12 +14,12 @@ from scipy.special import expit
 
 from engine.detector import PROBABILITY_MIN, ClusteredDetector, Detector, Named, Reference
 from engine.e_detector import EDetector, Line
-from engine.outcome_stream import make_stream
+from engine.outcome_stream import DECISION, make_stream
 from trainers.false_alarms.evidence_kernel import load_evidence
 from trainers.false_alarms.simulated_outcomes import Drawn
 
 NEVER = 0
-RESIDUAL = "residual"
+RESIDUAL, ERROR = "residual", "error"
 ALARM_LAG = 1
 """A cluster is handed over when the next outcome comes."""
 
@@ -52,17 +52,21 @@ def first_alarm(
     `probability` float64[n] is what the model says by row. A detector whose threshold is its own
     parameter can be asked for one only.
     """
-    if named.stream == RESIDUAL:
+    if named.stream in (RESIDUAL, ERROR):
         detector = named.module.make(float("inf"), reference, named.stream)
         if isinstance(detector, EDetector):
             return EvidenceAlarm(
-                detector, thresholds, probability, is_clustered=named.module.CLUSTERED
+                detector,
+                thresholds,
+                probability,
+                stream=named.stream,
+                is_clustered=named.module.CLUSTERED,
             )
     return DetectorAlarm(named, thresholds, reference, probability)
 
 
 class EvidenceAlarm:
-    """An e-detector of residuals."""
+    """An e-detector of residuals or of errors."""
 
     def __init__(
         self,
@@ -70,9 +74,10 @@ class EvidenceAlarm:
         thresholds: Sequence[float],
         probability: Floats,
         *,
+        stream: str,
         is_clustered: bool,
     ) -> None:
-        self._ratios = _ratios(detector, probability)
+        self._ratios = _ratios(detector, probability, stream)
         self._weights = np.array([bet.weight for bet in detector.bets])
         self._thresholds = np.asarray(thresholds, dtype=np.float64)
         self._is_clustered = is_clustered
@@ -171,10 +176,11 @@ class DetectorAlarm:
             self._reached += 1
 
 
-def _ratios(detector: EDetector, probability: Floats) -> Floats:
+def _ratios(detector: EDetector, probability: Floats, stream: str) -> Floats:
     """What each bet's evidence is multiplied by, float64[n, outcome, bet]."""
     p = np.clip(probability, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN)
-    said = np.log(p / (1.0 - p))
+    # Of errors it is the same whatever was said.
+    said = np.zeros(p.size) if stream == ERROR else np.log(p / (1.0 - p))
     # Bets have lines in common.
     lines = {line for bet in detector.bets for line in (bet.on, bet.against)}
     wins: dict[Line, Floats] = {line: expit(line.offset + line.slope * said) for line in lines}
@@ -183,4 +189,8 @@ def _ratios(detector: EDetector, probability: Floats) -> Floats:
         on, against = wins[bet.on], wins[bet.against]
         found[:, 1, number] = on / against
         found[:, 0, number] = (1.0 - on) / (1.0 - against)
+    if stream == ERROR:
+        # It was held to an error, 1 or 0: where the likelier side is a win, that is a loss.
+        likelier = probability >= DECISION
+        found[likelier] = found[likelier, ::-1]
     return found

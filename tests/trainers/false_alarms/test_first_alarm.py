@@ -35,7 +35,7 @@ def drawn_of(
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["slope", "intercept"])
+@pytest.mark.parametrize("name", ["slope", "slope:error", "intercept"])
 def test_the_compiled_evidence_is_the_detector_s_own(profile: OutcomeProfile, name: str):
     named = parse_detector(name)
     reached = 0
