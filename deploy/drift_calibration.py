@@ -116,8 +116,11 @@ def calibrate_drift(
 ) -> Calibrated:
     """Choose the thresholds of a run's detectors and find what they promise.
 
-    Raises ConfigError for a strategy that the run does not have, or a model that is refused.
+    Raises ConfigError for a strategy that the run does not have, a model that is refused, or
+    where there is no detector.
     """
+    if not settings.drift.detectors:
+        raise ConfigError("drift.detectors is empty: name one of those of assay drift list")
     # As many as the drift role watches.
     watched = max(1, sum(one.ml.enabled for one in settings.strategies))
     chosen = _chosen(settings, asked.strategy)
@@ -143,7 +146,10 @@ def config_tree(found: Calibrated) -> dict[str, Any]:
     """Return the keys of a run file that hold what was chosen."""
     choices = found.study.choices if found.study is not None else ()
     thresholds = {one.detector: one.threshold for one in choices}
-    return {"drift": {"budget": found.drift.budget, "thresholds": thresholds}}
+    # The thresholds are those of these detectors together, and of no others.
+    detectors = list(found.drift.detectors)
+    tree = {"detectors": detectors, "budget": found.drift.budget, "thresholds": thresholds}
+    return {"drift": tree}
 
 
 def write_config(found: Calibrated, path: Path, sentences: list[str]) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import msgspec
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -72,9 +73,10 @@ def show(found: Calibrated, horizon: int, output: Output) -> None:
 
 def config_line(found: Calibrated) -> str:
     """Return the line to paste into a run file."""
-    drift = config_tree(found)["drift"]
-    inside = ", ".join(f"{name}: {value:.12g}" for name, value in drift["thresholds"].items())
-    return f"drift: {{budget: {drift['budget']:.12g}, thresholds: {{{inside}}}}}"
+    drift = yaml.safe_dump(
+        config_tree(found)["drift"], sort_keys=False, default_flow_style=True, width=inf
+    )
+    return f"drift: {drift.strip()}"
 
 
 def all_sentences(found: Calibrated, horizon: int) -> list[str]:

@@ -68,9 +68,18 @@ def _threshold(
     if own is not None:
         return own
     budgeted = [one.module.CHANNEL for one in all_of if one.module.HAS_BUDGET]
-    channel = named.module.CHANNEL
+    return mean_length(named.module.CHANNEL, budgeted, settings, strategies)
+
+
+def mean_length(
+    channel: str, channels: Sequence[str], settings: DriftSettings, strategies: int
+) -> float:
+    """Return how many outcomes a detector of `channel` is to take to a false alarm, on average.
+
+    `channels` are those of all detectors that share the budget.
+    """
     share = 1.0
-    if len(set(budgeted)) > 1:
+    if len(set(channels)) > 1:
         ranking = settings.ranking_share
         share = ranking if channel == RANKING else 1.0 - ranking
-    return settings.budget * max(strategies, 1) * budgeted.count(channel) / share
+    return settings.budget * max(strategies, 1) * channels.count(channel) / share

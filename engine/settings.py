@@ -81,24 +81,32 @@ class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `budget` is the mean number of outcomes of a strategy to one false alarm of all detectors on
     all strategies together: it is divided among them, `ranking_share` of it to the ranking
     channel, the rest to calibration. `thresholds` by detector replace what the budget gives: they
-    are what `assay drift calibrate` finds.
+    are what `assay drift calibrate` finds. A detector without a budget (`assay drift list`) has
+    no part in it before that: its false alarms come on top.
 
     An outcome is judged at its exit, or `maturity_days` after its signal if that is later: set it
     to the longest hold where losers stop out sooner than winners win. After an alarm a retrain is
     asked for at most every `cooldown_outcomes`, and again whenever the outcomes since the
-    changepoint are `refresh_growth` times as many (0: at every later alarm), until there are
-    `settled_outcomes`.
+    changepoint are `refresh_growth` times as many (above 1; 0: at every later alarm), until there
+    are `settled_outcomes`.
     Every `review_outcomes` (0: never) what is in the shadow is judged anew.
     """
 
     detectors: tuple[str, ...] = ("slope", "intercept")
-    budget: Positive = 10_000.0
+    budget: Annotated[float, msgspec.Meta(ge=1.0, le=1e12)] = 10_000.0
     ranking_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.8
-    thresholds: dict[str, Positive] = {}
-    reference_outcomes: Annotated[int, msgspec.Meta(ge=20)] = 100
+    thresholds: dict[str, Annotated[float, msgspec.Meta(gt=0.0, le=1e18)]] = {}
+    reference_outcomes: Annotated[int, msgspec.Meta(ge=20, le=20_000)] = 100
     cooldown_outcomes: Count = 100
-    maturity_days: NotNegative = 0.0
+    maturity_days: Annotated[float, msgspec.Meta(ge=0.0, le=10_000.0)] = 0.0
     refresh_growth: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 1.5
     settled_outcomes: Count = 5_000
     review_outcomes: Count = 200
     inputs: InputWatchSettings = InputWatchSettings()
+
+    def __post_init__(self) -> None:
+        if 0.0 < self.refresh_growth <= 1.0:
+            raise ValueError(
+                f"refresh_growth must be 0 or above 1, was {self.refresh_growth:g}: the outcomes "
+                "since a change are never fewer than they were"
+            )

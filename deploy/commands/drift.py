@@ -125,6 +125,8 @@ def calibrate(
     told = _told(auc, base_rate, trades_per_month, model)
     if target is not None and target.suffix not in OUTPUT_SUFFIXES:
         raise ConfigError(f"--output must end in .yaml or .yml, was {target}")
+    import yaml
+
     from deploy.config import load_run
     from deploy.drift_calibration import Asked, calibrate_drift, write_config
     from deploy.drift_calibration_view import (
@@ -137,7 +139,7 @@ def calibrate(
 
     changes = list(assignments or ())
     if budget is not None:
-        changes.append(f"drift.budget={budget!r}")
+        changes.append(f"drift.budget={yaml.safe_dump(budget).splitlines()[0]}")
     settings = load_run(config, changes)
     output = Output(as_json=as_json)
     asked = Asked(strategy, streams, horizon, seed, model, told)

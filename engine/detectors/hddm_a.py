@@ -14,6 +14,7 @@ CLUSTERED = False
 HAS_BUDGET = False
 DEFAULT_THRESHOLDS = {"error": 3.0}
 TOLERANCE = 0.01
+CONFIDENCE_MIN = 1e-300
 
 
 def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
@@ -22,7 +23,7 @@ def make(threshold: float, reference: Reference, stream: str) -> RiverDetector:
 
     return RiverDetector(
         lambda: HDDMA(  # type: ignore[no-untyped-call]
-            drift_confidence=10.0**-threshold, two_sided_test=False
+            drift_confidence=max(10.0**-threshold, CONFIDENCE_MIN), two_sided_test=False
         ),
         stream=stream,
         tolerance=TOLERANCE,

@@ -10,12 +10,17 @@ import pytest
 
 from deploy.cli import execute
 from deploy.config import load_run
+from deploy.drift_calibration import Calibrated
+from deploy.drift_calibration_view import config_line
 from engine.detector import detector_names
 from engine.drift_budget import watchers
+from engine.settings import DriftSettings
 from streams import layer_a
 from tests.trainers.false_alarms.profiles import DAY_NS, START_TS
 from trainers.database.feature_database import FeatureDatabase
+from trainers.false_alarms.budget_study import BudgetStudy
 from trainers.false_alarms.outcome_profile import profile_of_auc
+from trainers.false_alarms.threshold_choice import Choice
 from trainers.sample import Sample
 
 STRATEGY = "alpha"
@@ -112,7 +117,8 @@ def test_thresholds_come_of_what_the_newest_model_said(assay: Line):
         assert word in told
     # What was written is what a run takes, by its file and by --set.
     thresholds = {one["detector"]: one["threshold"] for one in found["choices"]}
-    assert found["drift"] == {"budget": 400.0, "thresholds": thresholds}
+    detectors = ["slope", "intercept"]
+    assert found["drift"] == {"detectors": detectors, "budget": 400.0, "thresholds": thresholds}
     written = assay.config.read_text().replace("drift: {budget: 400}\n", target.read_text())
     assay.config.write_text(written)
     settings = load_run(assay.config).drift
@@ -161,6 +167,22 @@ def test_a_budget_of_many_lives_is_told_of(assay: Line):
     assert "is one in ten years" not in assay(*told, "--budget", "240")[1]
 
 
+def test_the_line_that_is_printed_loads_whatever_the_detectors_and_the_budget(assay: Line):
+    names = ("slope:error", "page_hinkley:brier")
+    choices = tuple(
+        Choice(name, "ranking", threshold, 1e13, None, None, "extrapolated")
+        for name, threshold in zip(names, (6.07e17, 53.5), strict=True)
+    )
+    drift = DriftSettings(detectors=names, budget=1e12)
+    line = config_line(Calibrated(drift, 1, (), BudgetStudy(choices, {}, is_whole=True)))
+    assert "\n" not in line
+    assay.config.write_text(RUN_FILE.replace("drift: {budget: 400}", line))
+    settings = load_run(assay.config).drift
+    assert (settings.detectors, settings.budget) == (names, 1e12)
+    found = {one.name: one.threshold for one in watchers(settings, 1)}
+    assert found == {"slope:error": 6.07e17, "page_hinkley:brier": 53.5}
+
+
 def test_there_is_an_honest_word_where_nothing_can_be_said(assay: Line):
     found, words = assay(ends=1)
     assert not found["calibrated"]
@@ -198,6 +220,8 @@ def test_a_model_that_promises_more_than_it_keeps_is_told_of(assay: Line):
         (("--auc", "0.6", "--trades-per-month", "0"), "must be above 0, was 0.0"),
         (("--strategy", "alpa"), "strategy 'alpa' is not in the run"),
         (("--budget", "-5"), "drift.budget"),
+        (("--budget", "1e17", "--auc", "0.6"), "<= 1000000000000.0, was 1e+17"),
+        (("--set", "drift.detectors=[]", "--auc", "0.6"), "drift.detectors is empty: name one"),
         (("--output", "drift.txt"), "--output must end in .yaml or .yml, was drift.txt"),
         (("--set", "drift.detectors=[slop]", "--auc", "0.6"), "'slop' is not known"),
     ],

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from engine.detector import Reference
@@ -54,3 +55,20 @@ def test_what_a_model_is_watched_by_has_the_threshold() -> None:
 def test_a_threshold_of_nobody_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"drift.thresholds names 'slop', which is not among"):
         thresholds(thresholds={"slop": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"budget": 0.5}, "budget"),
+        ({"budget": float("inf")}, "budget"),
+        ({"thresholds": {"slope": float("inf")}}, "thresholds"),
+        ({"maturity_days": float("inf")}, "maturity_days"),
+        ({"reference_outcomes": 10**9}, "reference_outcomes"),
+        ({"refresh_growth": 0.5}, "refresh_growth must be 0 or above 1, was 0.5"),
+        ({"refresh_growth": 1.0}, "refresh_growth must be 0 or above 1, was 1"),
+    ],
+)
+def test_settings_that_cannot_be_kept_are_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=words):
+        msgspec.convert(given, DriftSettings)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from engine.detector import parse_detector
-from engine.drift_budget import RANKING, watchers
+from engine.drift_budget import mean_length, watchers
 from engine.settings import DriftSettings
 from trainers.false_alarms.delays import LAWS, Delay, DelayStudy, Watched
 from trainers.false_alarms.first_alarm import NEVER, first_alarm
@@ -86,14 +86,10 @@ def target_lengths(drift: DriftSettings, strategies: int) -> dict[str, float]:
     channel without a detector leaves its share to the other.
     """
     channels = {text: parse_detector(text).module.CHANNEL for text in drift.detectors}
-    counts = list(channels.values())
-    found = {}
-    for text, channel in channels.items():
-        share = drift.ranking_share if channel == RANKING else 1.0 - drift.ranking_share
-        if len(set(counts)) == 1:
-            share = 1.0
-        found[text] = drift.budget * strategies * counts.count(channel) / share
-    return found
+    every = list(channels.values())
+    return {
+        text: mean_length(channel, every, drift, strategies) for text, channel in channels.items()
+    }
 
 
 def study_budget(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from engine.detector import PROBABILITY_MIN
 from trainers.dataset import DAY_NS
 from trainers.false_alarms.overlap import NO_OVERLAP, Overlap, clusters_of, overlap_of
 from trainers.metrics import Estimate, auc_difference, clustered
@@ -22,7 +23,6 @@ CALIBRATED_ON = 1_000
 DRAWN_OUTCOMES = 2_000
 BISECTIONS = 60
 SPREAD_MAX = 20.0
-PROBABILITY_MIN = 1e-6
 
 Floats = NDArray[np.float64]
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
+from engine.detector import PROBABILITY_MIN
 from engine.outcome_cluster import OutcomeCluster
 from trainers.metrics import clustered
 
 CORRELATION_MIN = 1e-9
 LATENT_MAX = 0.95
 BISECTIONS = 60
-PROBABILITY_MIN = 1e-6
 
 Floats = NDArray[np.float64]
 
