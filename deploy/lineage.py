@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from deploy.known_models import find_model, known_models
+from deploy.model_words import share_of_signals
 from deploy.recorded import recorded
 from models.card import ModelCard
 from models.registry import Registry
@@ -33,7 +34,10 @@ class Data(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One decision on a model: what was found, by whom, and what stood before it."""
+    """One decision on a model: what was found, by whom, and what stood before it.
+
+    `symbol` None: for the whole strategy.
+    """
 
     did: str
     figures: dict[str, Any]
@@ -42,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
     by: str
     why: str
     request_id: str
+    symbol: str | None = None
 
 
 class Lineage(msgspec.Struct, frozen=True):
@@ -137,13 +142,15 @@ def _verdicts(
         for one in deployed
         if one.digest == digest and one.request_id not in known
     ]
-    return tuple(sorted(told, key=lambda one: one.effective_ts))
+    # Of what counts from one instant on, in the order of INPUT: what was kept is not in it.
+    places = {one.request_id or "": at for at, one in enumerate(deployed)}
+    return tuple(sorted(told, key=lambda one: (one.effective_ts, places.get(one.request_id, -1))))
 
 
 def _verdict(made: Deployment, *, is_deployed: bool) -> Verdict:
     did = "promoted" if is_deployed else "kept"
     if is_deployed and made.share < 1.0:
-        did = f"canary of {made.share:.4g}" if made.share > 0.0 else "canary ended"
+        did = f"canary of {share_of_signals(made.share)}" if made.share > 0.0 else "canary ended"
     return Verdict(
         did,
         made.verdict,
@@ -152,6 +159,7 @@ def _verdict(made: Deployment, *, is_deployed: bool) -> Verdict:
         made.by,
         made.why,
         made.request_id or "",
+        made.symbol,
     )
 
 

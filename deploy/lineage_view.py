@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from deploy.lineage import Data, Lineage, Verdict
+from deploy.model_words import model_name
 from streams.events import Drift, Retrain
 
 S_TO_NS = 1_000_000_000
@@ -22,7 +23,7 @@ def lineage_lines(found: Lineage) -> Iterator[str]:
         yield _drift(found.drift)
     for one in found.verdicts:
         yield _verdict(one)
-    yield f"after it: {found.successor or 'none'}"
+    yield f"after it: {model_name(found.successor) if found.successor else 'none'}"
 
 
 def _data(data: Data) -> str:
@@ -55,8 +56,9 @@ def _verdict(one: Verdict) -> str:
         for key, value in list(one.figures.items())[:FIGURES_TOLD_MAX]
     )
     person = f" by {one.by}: {one.why}" if one.by else ""
-    before = f", before: {one.previous}" if one.previous else ""
-    return f"verdict: {one.did} from {_day(one.effective_ts)}{person}{before} ({figures})"
+    before = f", before: {model_name(one.previous)}" if one.previous else ""
+    scope = f" for {one.symbol}" if one.symbol is not None else ""
+    return f"verdict: {one.did}{scope} from {_day(one.effective_ts)}{person}{before} ({figures})"
 
 
 def _day(ts: int) -> str:

@@ -7,13 +7,12 @@ import msgspec
 
 from deploy.connection import connect
 from deploy.known_models import find_model, known_models
+from deploy.model_words import model_name
 from deploy.recorded import newest_event_ts
 from models.card import ModelCard
 from models.registry import Pointer, Registry
 from streams.bus import Bus
 from streams.interval import DAY_NS
-
-NULL_MODEL = "null model"
 
 
 class ModelLine(msgspec.Struct, frozen=True):
@@ -120,7 +119,7 @@ def _line(pointer: Pointer) -> ModelLine:
     current, canary, previous = pointer.current, pointer.canary, pointer.previous
     return ModelLine(
         scope,
-        current.version or NULL_MODEL,
+        model_name(current.version),
         current.digest,
         current.effective_ts,
         pointer.strategy,

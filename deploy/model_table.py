@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.model_shelf import ModelLine
+from deploy.model_words import share_of_signals
 from deploy.tables import plain_table
 from deploy.terminal_text import one_line
 
@@ -39,7 +40,7 @@ def _notes(model: ModelLine) -> str:
     if model.pinned:
         notes.append("pinned")
     if model.canary:
-        notes.append(f"canary {model.canary} of {model.canary_share:.4g}")
+        notes.append(f"canary {model.canary} of {share_of_signals(model.canary_share)}")
     if model.previous:
         notes.append(f"before: {model.previous}")
     return "; ".join(notes)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from deploy.auditing import audited_id
+from deploy.model_words import model_name, share_of_signals
 from deploy.recorded import Recorded, recorded
 from engine.policies import TRAINER
 from streams import subjects, topology
@@ -99,7 +100,7 @@ def _of_deployment(one: Recorded, made: Deployment, detail: str, is_kept: bool) 
         _did(made, reason, is_kept),
         made.version,
         made.why or ": ".join(filter(None, (requested, reason))),
-        detail or f"before: {made.previous or 'none'}",
+        detail or f"before: {model_name(made.previous or '')}",
         made.effective_ts,
         made.request_id or "",
     )
@@ -111,7 +112,7 @@ def _did(made: Deployment, reason: str, is_kept: bool) -> str:
     if made.share <= 0.0:
         return "canary ended"
     if made.share < 1.0:
-        return f"canary {made.share:.4g}"
+        return f"canary {share_of_signals(made.share)}"
     if not made.digest:
         return "expire"
     return "rollback" if reason in ("rollback", "rolled_back") else "promote"

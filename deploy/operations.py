@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from deploy.auditing import audit_id, record
 from deploy.known_models import KnownModel, find_model, known_models
 from deploy.known_strategies import check_heard_of
+from deploy.model_words import model_name, share_of_signals
 from deploy.operator import Operator
 from deploy.recorded import newest_event_ts, recorded
 from models.card import ModelCard
@@ -25,7 +26,6 @@ from trainers.ledger import Decision, Ledger
 from trainers.operations import Action, Operation, carry_out_operation
 from trainers.publishing import Publishing
 
-NULL_MODEL = "null model"
 PIN, UNPIN = "pin", "unpin"
 OVERTAKEN = "overtaken: nothing was done"
 
@@ -214,9 +214,9 @@ def _done(decision: Decision) -> Done:
 
 
 def _audit(done: Done) -> Audit:
-    detail = "" if done.action in (PIN, UNPIN) else f"before: {done.previous or NULL_MODEL}"
+    detail = "" if done.action in (PIN, UNPIN) else f"before: {model_name(done.previous)}"
     if done.share < 1.0:
-        detail = f"canary of {done.share:.4g}" if done.share > 0.0 else "canary ended"
+        detail = f"canary of {share_of_signals(done.share)}" if done.share > 0.0 else "canary ended"
     return Audit(
         strategy=done.strategy,
         symbol=done.symbol,

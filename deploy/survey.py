@@ -9,6 +9,7 @@ from deploy.connection import connect
 from deploy.model_shelf import ModelLine, model_lines
 from streams import subjects, topology
 from streams.bus import Bus, Message
+from streams.errors import without_passwords
 from streams.events import Bar, Bars, Progress
 from streams.intake import event_of
 from streams.nats_bus import NatsBus
@@ -68,7 +69,7 @@ async def survey(url: str) -> Survey:
     bus = await connect(url, "assay-status")
     try:
         return Survey(
-            url=url,
+            url=without_passwords(url),
             streams=tuple([await _stream(bus, spec.name) for spec in topology.STREAMS]),
             roles=await role_lines(bus),
             models=await model_lines(bus),

@@ -183,15 +183,17 @@ def _do(
 
 
 def _words(done: "Done") -> str:
+    from deploy.model_words import model_name, share_of_signals
+
     if done.action in ("pin", "unpin"):
         held = "pinned" if done.action == "pin" else "not pinned"
         return f"{done.version} {'is' if done.changed else 'was already'} {held}"
     if done.share <= 0.0:
         return f"the canary {done.version} has ended, {done.previous} stays in force"
     if done.share < 1.0:
-        share = f"{done.share:.4g} of the signals"
+        share = f"{share_of_signals(done.share)} of the signals"
         return f"{done.version} answers {share} as canary, {done.previous} the others"
-    before = f"before: {done.previous or 'nobody'}"
+    before = f"before: {model_name(done.previous)}"
     if not done.digest:
         return f"nobody speaks any more and ml.fallback answers, {before}"
     return f"{done.version} is in force, {before}"

@@ -25,6 +25,7 @@ from deploy.output import Output
 from deploy.overrides import without_secrets
 from deploy.role_runtime import METRICS_HOST, cancel_on_signals, run_loop
 from deploy.state import StateDir
+from streams.errors import without_passwords
 
 
 def up(
@@ -59,7 +60,7 @@ def up(
     state.make()
     strategies = [strategy.name for strategy in settings.strategies]
     with broker_url(nats, state, port, strategies) as url:
-        output.say(f"broker {url}")
+        output.say(f"broker {without_passwords(url)}")
         shown, hidden = without_secrets(assignments or ())
         os.environ.update(hidden)
         commands = role_commands(roles, config, shown, url, state, shards=shards, standby=standby)
@@ -77,13 +78,14 @@ async def _serve(
     cancel_on_signals()
     try:
         async with running_roles(commands, url, state, output.say) as (_, supervisor):
-            output.say(f"ready: {', '.join(strategies)} on {url} (logs in {state.logs})")
+            shown = without_passwords(url)
+            output.say(f"ready: {', '.join(strategies)} on {shown} (logs in {state.logs})")
             metrics = {
                 name: process.metrics_url
                 for name, process in supervisor.processes.items()
                 if process.metrics_url
             }
-            document = {"url": url, "roles": list(commands), "strategies": strategies}
+            document = {"url": shown, "roles": list(commands), "strategies": strategies}
             output.document(document | ({"metrics": metrics} if metrics else {}))
             await supervisor.watch()
     except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from deploy.model_words import share_of_signals
 from deploy.monitor.picture import EventLine
 from deploy.report import in_words, short_version
 from streams.bus import Message
@@ -55,7 +56,7 @@ def drift_words(drift: Drift) -> str:
 
 def deployment_words(made: Deployment, *, is_kept: bool) -> str:
     """Say what was decided on a model, and why."""
-    model = short_version(made.strategy, made.version) or "the null model"
+    model = short_version(made.strategy, made.version) if made.digest else "the null model"
     scope = f" for {made.symbol}" if made.symbol else ""
     reason = str(made.verdict.get("why", made.verdict.get("reason", "")))
     if is_kept:
@@ -63,7 +64,7 @@ def deployment_words(made: Deployment, *, is_kept: bool) -> str:
     elif made.share <= 0.0:
         did = f"canary {model} ended{scope}"
     elif made.share < 1.0:
-        did = f"canary {model} answers {made.share:.0%}{scope}"
+        did = f"canary {model} answers {share_of_signals(made.share)} of the signals{scope}"
     elif reason in RELOCATED:
         did = f"rolled back to {model}{scope}"
     else:

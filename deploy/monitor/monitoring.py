@@ -141,7 +141,8 @@ class Monitoring:
         models += await self._shadows(name, pointers)
         # A model of `ml.model_path` speaks without a pointer.
         newest = self._outcomes.newest_model(name)
-        in_force = next((p.current.version for p in pointers if p.symbol is None), newest)
+        placed = next((p.current for p in pointers if p.symbol is None), None)
+        in_force = newest if placed is None else placed.version if placed.digest else ""
         policy = standing_among(self._orders.get(name, ()))
         watch = watches.get((name, in_force))
         alarm_ts = self._alarm_ts.get(name)

@@ -1,5 +1,6 @@
 """A strategy's figures in as few words as fit a line."""
 
+from deploy.model_words import share_of_signals
 from deploy.monitor.event_words import day
 from deploy.monitor.picture import Scores, StrategyPicture
 from deploy.report import short_version
@@ -113,7 +114,7 @@ def _placed(one: StrategyPicture, place: str) -> str:
     found = [line for line in one.models if line.place == place]
     names = [
         f"{short_version(one.strategy, line.version)}"
-        + (f" {line.share:.0%}" if place == "canary" else "")
+        + (f" {share_of_signals(line.share)}" if place == "canary" else "")
         for line in found[:VERSIONS_SHOWN]
     ]
     more = f" and {len(found) - VERSIONS_SHOWN} more" if len(found) > VERSIONS_SHOWN else ""

@@ -81,6 +81,28 @@ async def test_a_lineage_of_what_nobody_alarmed_for_has_no_drift(bus):
     assert kept.successor == ""
 
 
+async def test_what_was_done_at_one_instant_is_told_in_its_order_and_of_its_scope(bus):
+    for share in (0.25, 0.99999, 0.0):
+        await promote(bus, FIRST.version, ANN, share=share)
+    await promote(bus, FIRST.version, BOB, symbol="AAA")
+    await expire(bus, STRATEGY, None, ANN)
+    await roll_back(bus, STRATEGY, None, ANN)
+    await promote(bus, FIRST.version, BOB)
+    found = await lineage_of(bus, FIRST.version)
+    assert [(one.did, one.symbol) for one in found.verdicts] == [
+        ("promoted", None),
+        ("canary of 0.25", None),
+        ("canary of 0.99999", None),
+        ("canary ended", None),
+        ("promoted", "AAA"),
+        ("promoted", None),
+    ]
+    words = list(lineage_lines(found))
+    assert "promoted for AAA from" in words[-3]
+    told = [one.detail for one in await log_of(bus, STRATEGY)][-3:]
+    assert told == [f"before: {SECOND.version}", "before: null model", f"before: {SECOND.version}"]
+
+
 async def test_the_log_tells_people_and_the_trainer_in_the_order_of_things(bus):
     await bus.publish(
         subjects.policy(STRATEGY), codec.encode(Policy(STRATEGY, "observe", TRAINER, "drift"))

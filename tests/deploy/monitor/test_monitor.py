@@ -13,20 +13,23 @@ from rich.console import Console
 
 from deploy.cli import execute
 from deploy.config import load_run
+from deploy.model_shelf import models_in_force
 from deploy.monitor import live_monitor
 from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource
 from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
+from deploy.survey import survey
 from engine.drift_monitor import DriftMonitor
 from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
+from models.registry import Registry
 from streams import subjects, topology
 from streams.broker import EmbeddedBroker
 from streams.events import Policy, Progress
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision
-from tests.deploy.monitor.storied_run import judge, outcome, outcomes, say, tell_story
+from tests.deploy.monitor.storied_run import DIGEST, judge, outcome, outcomes, say, tell_story
 from tests.deploy.running import assay
 
 SETTINGS = load_run(Path("configs/quickstart.yaml"), environment={})
@@ -96,7 +99,21 @@ async def test_the_policy_told_is_the_one_that_the_scorer_goes_by(run):
     picture = await picture_of(named, SETTINGS, state, None)
     told = [(one.strategy, one.policy, one.policy_why) for one in picture.strategies]
     assert told == [("alpha", "block", "ann says"), ("beta", "", "")]
-    assert "secret" not in picture.url
+    assert "secret" not in picture.url + (await survey(named)).url
+
+
+@pytest.mark.broker
+async def test_where_the_model_was_taken_away_nobody_is_said_to_speak(run):
+    bus, broker, state = run
+    await Registry(bus).point("alpha", None, "alpha-1", DIGEST, effective_ts=1, expected=0)
+    pointer = await Registry(bus).pointer("alpha")
+    assert pointer is not None
+    now = pointer.revision
+    await Registry(bus).point("alpha", None, "constant", "", effective_ts=2, expected=now)
+    [told] = (await picture_of(broker.url, SETTINGS, state, None)).strategies
+    assert told.model == ""
+    [listed] = await models_in_force(broker.url)
+    assert (listed.version, listed.previous) == ("null model", "alpha-1")
 
 
 @pytest.mark.broker

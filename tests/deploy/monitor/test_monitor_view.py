@@ -118,12 +118,12 @@ def test_canary_shadows_policy_alarm_and_requests_are_told():
     )
     text = "\n".join(drawn(with_strategies(one), 200))
     assert "policy observe: looks odd" in text
-    assert "canary canary 10%; shadow s0, s1, s2 and 2 more; 2 requests waiting" in text
+    assert "canary canary 0.1; shadow s0, s1, s2 and 2 more; 2 requests waiting" in text
     assert "changed on 2019-12-31, 44 outcomes to learn from" in text
     assert "31 outcomes since the alarm of 2020-01-01" in text
     assert "█" * 40 + "  200%  detected" in text
     assert note_words(one) == (
-        "observe; canary canary 10%; 2 requests waiting; 31 outcomes since the alarm"
+        "observe; canary canary 0.1; 2 requests waiting; 31 outcomes since the alarm"
     )
 
 
@@ -225,7 +225,7 @@ def test_names_that_look_like_markup_are_names():
             "models.deployed.a",
             Deployment("a", "S", "a-1", "d", 1, None, {}, None, 0.1, "ann", "to see"),
             "deployed",
-            "canary 1 answers 10% for S by ann: to see",
+            "canary 1 answers 0.1 of the signals for S by ann: to see",
         ),
         (
             "models.deployed.a",
@@ -250,6 +250,12 @@ def test_names_that_look_like_markup_are_names():
             Deployment("a", None, "a-2", "d", 1, "a-1", {"reason": "too_few_outcomes"}),
             "kept",
             "2 not deployed: too few outcomes to judge",
+        ),
+        (
+            "models.deployed.a",
+            Deployment("a", None, "constant", "", 1, "a-1", {}, "r", 1.0, "ann", "odd"),
+            "deployed",
+            "the null model in force by ann: odd",
         ),
         ("policy.a", Policy("a", "block", "ann", "", 5), "policy", "policy block by ann"),
         (
