@@ -22,7 +22,7 @@ from trainers.learner import NULL
 from trainers.ledger import Decision
 from trainers.policy_rule import aside_since, has_a_say, leaves_no_model, policy_after
 from trainers.refusals import ASKS_FOR_NOTHING, refusal_of
-from trainers.request import DRIFT_ALARM, REVIEW, scope_of
+from trainers.request import DRIFT_ALARM, REFRESH, REVIEW, as_alarm, scope_of
 from trainers.review import chosen, is_due, waiting
 from trainers.settings import TrainSettings
 from trainers.shadows import ScopeRecord, Shadows
@@ -68,6 +68,9 @@ class Decider:
         settings = self._strategies[request.strategy]
         incumbent = await incumbent_of(self._registry, settings, request)
         record = await self._shadows.of(request.strategy, symbol)
+        is_refresh = request.reason.startswith(REFRESH) and request.model == incumbent.version
+        if is_refresh and record.fails_anew(request, incumbent.digest):
+            request = as_alarm(request)
         refusal = refusal_of(request, cutoff_ts, incumbent, record, behind, self._settings)
         if refusal:
             return await self._refused(request, cutoff_ts, incumbent, refusal)

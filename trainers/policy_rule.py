@@ -12,10 +12,9 @@ touched, and a model of one symbol has no say: a policy counts for all symbols o
 
 from engine.policies import RESUME, TRAINER
 from streams.events import Policy, Retrain
-from trainers.request import RECALIBRATE, RETRAIN, is_alarm_about
+from trainers.request import RECALIBRATE, REFRESH, RETRAIN, is_alarm_about
 
 STAND_ASIDE = "observe"
-REFRESH = "refresh:"
 
 
 def policy_after(

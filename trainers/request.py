@@ -1,5 +1,7 @@
 """Which retrain requests can be honoured, and what they are about."""
 
+import msgspec
+
 from models.registry import Registry
 from streams.errors import WireError
 from streams.events import Retrain
@@ -17,6 +19,7 @@ ACTIONS = (RETRAIN, RECALIBRATE, REVIEW)
 DRIFT_ROLE = "drift"
 DRIFT_ALARM = "drift:"
 CALIBRATION_ALARM = "calibration:"
+REFRESH = "refresh:"
 PEOPLES_REASONS = ("manual", "forced", "initial")
 
 
@@ -71,6 +74,12 @@ def is_persons(request: Retrain) -> bool:
 def is_alarm_about(request: Retrain, version: str | None) -> bool:
     """Whether a drift detector has just found wanting the model of that version."""
     return request.reason.startswith(DRIFT_ALARM) and request.model in {"", version}
+
+
+def as_alarm(request: Retrain) -> Retrain:
+    """Return a refresh as the alarm that it follows."""
+    detector = request.reason.removeprefix(REFRESH)
+    return msgspec.structs.replace(request, reason=f"{DRIFT_ALARM}{detector}")
 
 
 async def scope_of(registry: Registry, request: Retrain) -> str | None:

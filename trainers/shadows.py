@@ -59,6 +59,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     `champion` is the digest that `tried` challengers were judged beside since it came into force,
     or since its last confirmed drift. `alarmed` is the champion whose drift was confirmed, ""
     where none stands, `changed_ts` the signal time from which on it is taken to have failed.
+    `returned_ts` is when it was last found to have skill again, 0 where it was not.
     `placed` is the least revision of the pointer that a decision about it was made at.
     """
 
@@ -70,6 +71,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
     retired: tuple[Shadow, ...] = ()
     alarmed: str = ""
     changed_ts: int = 0
+    returned_ts: int = 0
     placed: int = 0
     revision: int = 0
 
@@ -118,6 +120,14 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         """Return the signal time from which on a champion has failed, None where it has not."""
         return self.changed_ts if champion and champion == self.alarmed else None
 
+    def fails_anew(self, request: Retrain, champion: str) -> bool:
+        """Whether a request learns from a change that came behind a champion's return.
+
+        The monitor, which is not told of the return, goes on with the drift that it knew.
+        """
+        is_known = champion != "" and champion == self.champion and self.returned_ts > 0
+        return is_known and request.since_ts > self.returned_ts
+
     def _retiring(self, decision: Decision) -> "ScopeRecord":
         """Remember a champion that drift took out, and forget one that comes back."""
         digest, version = decision.champion, decision.deployment.previous
@@ -133,7 +143,14 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             return msgspec.structs.replace(self, placed=placed)
         left = tuple(shadow for shadow in self.shadows if shadow.digest != champion)
         return msgspec.structs.replace(
-            self, champion=champion, tried=0, looks=(), shadows=left, alarmed="", placed=placed
+            self,
+            champion=champion,
+            tried=0,
+            looks=(),
+            shadows=left,
+            alarmed="",
+            returned_ts=0,
+            placed=placed,
         )
 
     def _inherited_by(self, heir: str, placed: int) -> "ScopeRecord":
@@ -148,7 +165,12 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         if is_alarm:
             # What was seen of the models in the shadow was another market.
             cleared = msgspec.structs.replace(
-                self, alarmed=self.champion, changed_ts=request.since_ts, looks=(), tried=0
+                self,
+                alarmed=self.champion,
+                changed_ts=request.since_ts,
+                returned_ts=0,
+                looks=(),
+                tried=0,
             )
             return cleared._counting(decision, request)
         return self._counting(decision, request)
@@ -157,6 +179,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
         self, decision: Decision, request: Retrain, *, is_past: bool = False
     ) -> "ScopeRecord":
         answer = Answer(request.request_id, request.action, request.reason, decision.cutoff_ts)
+        is_back = decision.reason == SKILL_RETURNED and not is_past
         if is_past:
             decision = msgspec.structs.replace(decision, trials=0, looks={})
         looks = tuple(
@@ -172,7 +195,8 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             self,
             # A recalibration that is promoted has spent nothing: its champion goes on being one.
             tried=self.tried + (0 if decision.is_heir else decision.trials),
-            alarmed="" if decision.reason == SKILL_RETURNED and not is_past else self.alarmed,
+            alarmed="" if is_back else self.alarmed,
+            returned_ts=decision.cutoff_ts if is_back else self.returned_ts,
             looks=(*looks, *others)[:LOOKS_MAX],
             answers=(answer, *self.answers)[:ANSWERS_MAX],
             shadows=self._with_challenger_of(decision),
