@@ -102,14 +102,19 @@ def train_candidate(
         return Candidate(Verdict(False, NO_MODEL, figures))
     window = samples.take(division.window)
     null = np.full(len(window), chosen.null_probability)
+    has_learned = _has_learned(champion, samples, division, request)
+    # A champion of after the change meets one that knows clearly more only as often as samples
+    # double: few enough for the whole level. What looks at the shadow have spent is not its debt.
+    is_of_after = champion is not None and champion.learned_to_ts >= request.since_ts
+    knows_more = request.reason.startswith(REFRESH_REASON) and is_of_after and not has_learned
     verdict = judge(
         Window(window.y, window.r_multiple, window.days, threshold),
         or_null(chosen.probability(window.x), null),
         null,
         or_null(champion.probability(window.x), null) if champion else None,
         settings.gate,
-        is_after_drift=after_drift and not _has_learned(champion, samples, division, request),
-        challengers_before=challengers_before,
+        is_after_drift=after_drift and not has_learned,
+        challengers_before=0 if knows_more else challengers_before,
     )
     figures |= _training_figures(chosen, settings)
     figures |= {name: f for name, f in verdict.figures.items() if np.isfinite(f)}

@@ -199,6 +199,23 @@ def test_a_champion_of_after_the_flip_gives_way_to_one_that_knows_clearly_more(
     assert candidate.verdict.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("learned", "alpha"), [(300, 0.1), (500, 0.1 * 2 / 30), (-400, 0.1 * 2 / 30)]
+)
+def test_only_one_that_knows_clearly_more_than_a_champion_of_after_the_flip_has_the_whole_level(
+    learned: int, alpha: float
+):
+    samples = layer_a_dataset(2_100, seed=6, drift="FLIP", drift_at=1_000)
+    candidate = train_candidate(
+        samples,
+        request("refresh:slope", int(samples.ts[1_000])),
+        TrainSettings(learners=("logistic",)),
+        champion=champion(reversed_oracle, frozen_ts=int(samples.ts[1_000 + learned])),
+        challengers_before=4,
+    )
+    assert candidate.verdict.figures["alpha"] == pytest.approx(alpha)
+
+
 def test_the_window_begins_after_the_champions_own_training():
     samples = layer_a_dataset(1_200, seed=5)
     frozen_ts = int(samples.ts[1_000])
