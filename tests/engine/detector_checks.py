@@ -137,13 +137,6 @@ def a_stricter_threshold_alarms_no_sooner(name: str) -> None:
     assert usual <= strict or strict == []
 
 
-def any_threshold_that_may_be_set_does_no_harm(name: str) -> None:
-    stream = outcomes(2, 60, 1.5, 1.0)
-    for threshold in (1e-12, 1e18):
-        fed = Fed(name, Reference([probability for probability, _ in stream]), threshold)
-        alarms(fed, stream)
-
-
 def two_of_them_share_nothing(name: str) -> None:
     stream = outcomes(8, 700, 1.0, 1.0) + outcomes(9, 600, 1.0, -1.0)
 
@@ -256,7 +249,6 @@ CHECKS: tuple[Callable[[str], None], ...] = (
     a_calibrated_model_hardly_ever_alarms,
     after_an_alarm_it_starts_anew,
     a_stricter_threshold_alarms_no_sooner,
-    any_threshold_that_may_be_set_does_no_harm,
     two_of_them_share_nothing,
     saved_at_any_point_it_goes_on_word_for_word,
     certain_predictions_do_no_harm,

@@ -10,7 +10,7 @@ import pytest
 from engine.detector import Reference, detector_names, load_detector, parse_detector
 from engine.outcome_stream import RANGES, STREAMS, make_stream, prediction_of
 from streams.errors import ConfigError
-from tests.engine.detector_checks import CHECKS, REFERENCE, outcomes
+from tests.engine.detector_checks import CHECKS, REFERENCE, alarms, made, outcomes
 
 TEXTS = [f"{name}:{stream}" for name in detector_names() for stream in load_detector(name).STREAMS]
 
@@ -19,6 +19,13 @@ TEXTS = [f"{name}:{stream}" for name in detector_names() for stream in load_dete
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_every_detector_is_held_to(check: Callable[[str], None], name: str) -> None:
     check(name)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("threshold", [1e-12, 1e18])
+def test_any_threshold_that_may_be_set_does_no_harm(name: str, threshold: float) -> None:
+    stream = outcomes(2, 60, 1.5, 1.0)
+    alarms(made(name, stream, stricter=threshold), stream)
 
 
 def test_an_unknown_detector_or_stream_names_the_nearest() -> None:

@@ -15,7 +15,7 @@ from trainers.challenger import Challenger
 
 DEFAULT = DriftSettings()
 DRIFT_AT = 600
-MODELS, STREAMS = 2, 7
+MODELS, STREAMS = 2, 5
 
 
 @functools.lru_cache

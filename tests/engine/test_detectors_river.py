@@ -83,17 +83,18 @@ def test_its_adwin_looks_every_32_values_and_forgets_its_window_after_an_alarm()
     ],
 )
 def test_its_state_is_reset_on_the_update_after_an_alarm_not_at_it(make: Callable[[], Any]) -> None:
-    values = errors(3, (1000, 0.1), (1000, 0.8))
+    values = errors(3, (300, 0.1), (300, 0.8))
     (first, *_) = alarms(make(), values)
     river, fresh = make(), make()
     assert alarms(river, values[: first + 1]) == [first]
     # Nothing of what came before counts any more: KSWIN keeps its newest values, and drops them.
-    after = errors(4, (400, 0.1), (400, 0.8))
+    after = errors(4, (200, 0.1), (200, 0.8))
     assert alarms(river, after) == alarms(fresh, after) != []
 
 
 def test_its_kswin_alarms_on_an_improvement_and_draws_anew_each_time() -> None:
-    assert alarms(drift.KSWIN(seed=1), IMPROVED) != []
+    improved = errors(1, (300, BAD), (150, CALM))
+    assert alarms(drift.KSWIN(seed=1), improved) != []
     # Without a seed two of them differ: ours has one.
     values = np.random.default_rng(5).random(200).tolist()
 

@@ -166,7 +166,7 @@ SMALL = DriftSettings(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_the_order_of_arrival_changes_nothing(data: st.DataObject) -> None:
     """Within what the watermark promises, any order, any repeats, any pauses."""

@@ -92,7 +92,7 @@ def blocks(events: list[Event], cuts: list[int], vouch: object) -> list[list[Eve
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_the_order_of_arrival_between_the_feeds_changes_nothing(data: st.DataObject) -> None:
     cuts = st.lists(st.integers(1, COUNT - 1), max_size=6, unique=True).map(sorted)

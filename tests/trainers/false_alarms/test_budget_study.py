@@ -59,7 +59,7 @@ def test_all_detectors_together_keep_the_budget_on_fresh_streams():
 
 def test_thresholds_are_the_highest_that_any_strategy_needs():
     lower, higher = plain(), overlapping(0.6, 20)
-    both = study(lower, higher)
+    both = study(lower, higher, tell=stopping("false alarms", 1))
     alone = [study_of_two(one) for one in (lower, higher)]
     for place, choice in enumerate(both.choices):
         assert choice.threshold == max(one.choices[place].threshold for one in alone)
@@ -68,7 +68,7 @@ def test_thresholds_are_the_highest_that_any_strategy_needs():
 
 def study_of_two(profile: OutcomeProfile) -> BudgetStudy:
     settings = StudySettings(DRIFT, 2, streams=60, horizon=400, seed=1)
-    return study_budget({"a": profile}, settings)
+    return study_budget({"a": profile}, settings, stopping("false alarms", 1))
 
 
 @pytest.fixture(scope="module")
