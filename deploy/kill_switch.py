@@ -46,10 +46,12 @@ async def throw_switch(
     action: str,
     operator: Operator,
     configured: Collection[str] | None = None,
+    running: Collection[str] = (),
 ) -> Ordered:
     """Order `action` for `strategy` at the broker `url`; it counts for every signal after it.
 
-    The name is checked against `configured`, or else against what the broker holds. Raises
+    The name is checked against `configured`, or else against what the broker holds; `running` are
+    names that were configured when it was started. Raises
     ConfigError for a name or an action that there is not, BusError unless the order is stored.
     """
     check_action(action)
@@ -59,7 +61,7 @@ async def throw_switch(
     bus = await connect(url, "assay-policy")
     try:
         if configured is None:
-            await check_heard_of(bus, strategy)
+            await check_heard_of(bus, strategy, running)
         return await order(bus, strategy, action, operator)
     finally:
         await bus.close()

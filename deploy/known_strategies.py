@@ -32,8 +32,11 @@ def check_configured(strategy: str, configured: Collection[str]) -> None:
         raise ConfigError(f"STRATEGY {strategy!r} is not known; {_nearest(strategy, configured)}")
 
 
-async def check_heard_of(bus: Bus, strategy: str) -> None:
-    """Raise ConfigError unless the broker holds a model or a signal of `strategy`."""
+async def check_heard_of(bus: Bus, strategy: str, running: Collection[str] = ()) -> None:
+    """Raise ConfigError unless the broker holds a model or a signal of `strategy`.
+
+    `running` are further names that there are, for the word which one is the nearest.
+    """
     # By the keys: a pointer that cannot be read must not stand in the way of the kill switch.
     keys = await bus.keys(BUCKET_MODELS)
     named = {subjects.name_of(key.split(".")[1]) for key in keys if key.startswith(POINTERS)}
@@ -41,15 +44,16 @@ async def check_heard_of(bus: Bus, strategy: str) -> None:
     wanted = (signals, subjects.deployed(strategy))
     if strategy in named or await holds_any(bus, topology.INPUT, wanted):
         return
+    known = _nearest(strategy, named | set(running))
     raise ConfigError(
         f"STRATEGY {strategy!r} is not known: the broker holds no signal and no model of it; "
-        f"{_nearest(strategy, named)}; one that has not begun is known by its --config"
+        f"{known}; one that has not begun is known by its --config"
     )
 
 
 def _nearest(strategy: str, known: Collection[str]) -> str:
     if not known:
-        return "it knows no other either"
-    names = ", ".join(sorted(known)[:NAMES_TOLD_MAX])
+        return "no other has a model either"
+    names = ", ".join(one_line(name, NAME_SHOWN) for name in sorted(known)[:NAMES_TOLD_MAX])
     nearest = difflib.get_close_matches(strategy, known, n=1)
     return f"known: {names}" + (f"; nearest: {nearest[0]!r}" if nearest else "")

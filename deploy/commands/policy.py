@@ -49,7 +49,8 @@ def policy(
     running = state.read_strategies() if nats is None and configured is None else ()
     if strategy in running:
         configured = running
-    ordered = run_loop(throw_switch(url_of(nats, state), strategy, action, operator, configured))
+    url = url_of(nats, state)
+    ordered = run_loop(throw_switch(url, strategy, action, operator, configured, running))
     output.say(
         f"{one_line(ordered.strategy, SHOWN)}: {ordered.action} by {one_line(ordered.by, SHOWN)}, "
         f"in force from here on (INPUT {ordered.input_seq})"

@@ -136,19 +136,20 @@ class MetricsServer:
         return Response(status, f"{why or 'ok'}\n".encode())
 
     async def _metrics(self, accept: str) -> Response:
-        async with self._collecting:
-            collecting = asyncio.run_coroutine_threadsafe(self._collected(), self._role_loop)
-            try:
-                async with asyncio.timeout(COLLECT_TIMEOUT_S):
-                    readings = await asyncio.wrap_future(collecting)
-                body, content_type = self._exposition.text(readings, accept)
-            except TimeoutError:
-                why = b"the role does not answer\n"
-                return Response(HTTPStatus.SERVICE_UNAVAILABLE, why)
-            except Exception:
-                # A defect in a figure is not the role's end.
-                log.exception("the figures cannot be told")
-                return _said(HTTPStatus.INTERNAL_SERVER_ERROR)
+        try:
+            # Whoever waits for another's turn waits no longer for it: a role that hangs must not
+            # keep every connection, /livez has to be answered.
+            async with asyncio.timeout(COLLECT_TIMEOUT_S), self._collecting:
+                collecting = asyncio.run_coroutine_threadsafe(self._collected(), self._role_loop)
+                readings = await asyncio.wrap_future(collecting)
+            body, content_type = self._exposition.text(readings, accept)
+        except TimeoutError:
+            why = b"the role does not answer\n"
+            return Response(HTTPStatus.SERVICE_UNAVAILABLE, why)
+        except Exception:
+            # A defect in a figure is not the role's end.
+            log.exception("the figures cannot be told")
+            return _said(HTTPStatus.INTERNAL_SERVER_ERROR)
         return Response(HTTPStatus.OK, body, content_type)
 
     async def _collected(self) -> Sequence[Reading]:

@@ -144,7 +144,7 @@ def test_what_is_told_to_stand_is_what_the_scorer_goes_by(orders):
 
 
 async def test_a_strategy_is_known_by_its_model_or_its_signals(memory_bus):
-    with pytest.raises(ConfigError, match="it knows no other either"):
+    with pytest.raises(ConfigError, match="no other has a model either"):
         await check_heard_of(memory_bus, "alpha")
     await memory_bus.publish(subjects.raw("alpha", "AAA"), codec.encode(signal_on(BAR)))
     await check_heard_of(memory_bus, "alpha")
@@ -177,8 +177,10 @@ def test_the_strategies_of_a_run_are_known_before_their_first_signal(
     StateDir(tmp_path).write_url(broker.url, ("alpha", "beta"))
     options = ("--why", "w", "--state-dir", str(tmp_path))
     assert execute(["policy", "beta", "block", *options]) == 0
-    assert execute(["policy", "gamma", "block", *options]) == 2
-    assert "'gamma' is not known" in capsys.readouterr().err
+    assert execute(["policy", "bata", "block", *options]) == 2
+    said = capsys.readouterr().err
+    assert "'bata' is not known" in said
+    assert "known: alpha, beta; nearest: 'beta'" in said
 
 
 async def test_a_pointer_that_cannot_be_read_does_not_stand_in_the_way(memory_bus):

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.cli import execute
 from deploy.launch import with_metrics
 from streams.broker import EmbeddedBroker
 from streams.errors import ConfigError
 from tests.deploy.plain_client import PlainClient
 from tests.deploy.plain_client import signal as raw_signal
-from tests.deploy.running import assay, assay_up
+from tests.deploy.running import assay_up
 
 WAIT_S = 30.0
 LEFT_OUT = ("strategies", "labeller", "trainer")
@@ -116,9 +117,9 @@ def test_each_process_has_a_port_of_its_own_from_the_first_on():
 
 
 @pytest.mark.parametrize("command", [("up",), ("run", "scorer", "--nats", "nats://127.0.0.1:1")])
-def test_a_port_that_there_is_not_is_refused_before_anything_runs(tmp_path, command):
+def test_a_port_that_there_is_not_is_refused_before_anything_runs(tmp_path, command, capsys):
     where = ("--state-dir", str(tmp_path))
-    done = assay(*command, *where, "--metrics-port", "-1")
-    assert done.returncode == 2
-    assert "--metrics-port must be in 0.." in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert execute([*command, *where, "--metrics-port", "-1"]) == 2
+    said = capsys.readouterr().err
+    assert "--metrics-port must be in 0.." in said
+    assert len(said.splitlines()) == 1
