@@ -16,6 +16,7 @@ from trainers.champion import frozen_ts_of
 from trainers.database.feature_database import FeatureDatabase
 from trainers.dataset import DAY_NS
 from trainers.entrants import entrants_of
+from trainers.gate import TOO_FEW_OUTCOMES
 from trainers.incumbent import Incumbent, incumbent_of
 from trainers.job_files import CANARY, CHALLENGER, IN_FORCE, Entrant, JobResult, Judged
 from trainers.learner import NULL
@@ -76,7 +77,7 @@ class Decider:
             return await self._refused(request, cutoff_ts, incumbent, refusal)
         if request.action == REVIEW:
             return await self._reviewed(request, cutoff_ts, incumbent, record, database)
-        return await self._trained(request, cutoff_ts, incumbent, record)
+        return await self._trained(request, cutoff_ts, incumbent, record, database)
 
     async def refuse(self, request: Retrain, cutoff_ts: int, reason: str) -> Decision:
         """Decide that nothing changes because no answer could be found."""
@@ -109,12 +110,18 @@ class Decider:
         return msgspec.structs.replace(decision, is_refusal=True)
 
     async def _trained(
-        self, request: Retrain, cutoff_ts: int, incumbent: Incumbent, record: ScopeRecord
+        self,
+        request: Retrain,
+        cutoff_ts: int,
+        incumbent: Incumbent,
+        record: ScopeRecord,
+        database: FeatureDatabase,
     ) -> Decision:
         before = _tried(request, record, incumbent)
-        result, artifact = await self._jobs.run(
-            Task(request, cutoff_ts, incumbent.artifact, before)
-        )
+        task = Task(request, cutoff_ts, incumbent.artifact, before)
+        result, artifact = self._too_early(task, database), None
+        if result is None:
+            result, artifact = await self._jobs.run(task)
         if incumbent.missing:
             result = msgspec.structs.replace(result, champion_refused=incumbent.missing)
         if artifact is not None:
@@ -195,6 +202,21 @@ class Decider:
             is_champion_refused=bool(result.champion_refused),
             is_back=is_back,
         )
+
+    def _too_early(self, task: Task, database: FeatureDatabase) -> JobResult | None:
+        """Return what a job would say of a drift behind which too little has happened, or None."""
+        request = task.request
+        if not request.reason.startswith((DRIFT_ALARM, REFRESH)):
+            return None
+        outcomes = database.count_known(
+            request.strategy,
+            request.symbol,
+            from_ts=request.since_ts,
+            known_by_ts=task.cutoff_ts,
+        )
+        if outcomes >= self._settings.gate.outcomes_min:
+            return None
+        return JobResult(False, TOO_FEW_OUTCOMES, {"gate_outcomes": float(outcomes)})
 
     def _is_due(
         self, task: Task, entrant: Entrant, artifact: Artifact, database: FeatureDatabase

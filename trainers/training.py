@@ -105,7 +105,7 @@ def train_candidate(
     has_learned = _has_learned(champion, samples, division, request)
     # A champion of after the change meets one that knows clearly more only as often as samples
     # double: few enough for the whole level. What looks at the shadow have spent is not its debt.
-    is_of_after = champion is not None and champion.learned_to_ts >= request.since_ts
+    is_of_after = champion is not None and 0 < request.since_ts <= champion.learned_to_ts
     knows_more = request.reason.startswith(REFRESH_REASON) and is_of_after and not has_learned
     verdict = judge(
         Window(window.y, window.r_multiple, window.days, threshold),

@@ -1,8 +1,10 @@
 """What the trainer's role makes of requests: which it works on, for whom, and what it records."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.settings import StrategySettings
@@ -114,9 +116,13 @@ async def test_a_refresh_that_finds_nothing_better_orders_nothing(house: House):
 
 
 async def test_a_job_that_fails_for_a_symbol_s_own_model_is_no_word_on_the_strategy(house: House):
+    of_one_symbol = replace(SKILLED, symbols=np.full_like(SKILLED.symbols, "S1"))
     registry = Registry(house.bus)
     await registry.point(STRATEGY, "S1", "narrow", "1" * 64, effective_ts=1, expected=0)
-    alarm = Retrain("r-1", STRATEGY, None, "drift:slope", 0, "drift", 9, model="narrow")
+    await house.tell(of_one_symbol)
+    alarm = Retrain(
+        "r-1", STRATEGY, None, "drift:slope", 0, "drift", end_of(SKILLED), model="narrow"
+    )
     await house.bus.publish(subjects.retrain(STRATEGY), codec.encode(alarm))
     dies = (sys.executable, "-c", "raise SystemExit(1)")
     async with house.working(house.worker(job_command=dies)):
@@ -135,3 +141,17 @@ async def test_where_the_pointer_cannot_be_read_the_policy_is_left_as_it_is(hous
     (kept,) = await house.kept()
     assert "is not a pointer" in str(kept.verdict["reason"])
     assert await house.policies() == []
+
+
+async def test_behind_a_drift_no_job_is_started_before_enough_has_happened(house: House):
+    await house.tell(SKILLED)
+    late = int(SKILLED.ts[-150])
+    alarm = Retrain("r-1", STRATEGY, None, "drift:slope", late, "drift", end_of(SKILLED))
+    await house.bus.publish(subjects.retrain(STRATEGY), codec.encode(alarm))
+    dies = (sys.executable, "-c", "raise SystemExit(1)")
+    async with house.working(house.worker(job_command=dies)):
+        await house.until_idle()
+    (kept,) = await house.kept()
+    assert kept.verdict["reason"] == "too_few_outcomes"
+    assert kept.verdict["gate_outcomes"] == (SKILLED.ts >= late).sum()
+    assert await house.policies() == ["observe"]
