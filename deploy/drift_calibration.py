@@ -22,7 +22,6 @@ from streams.errors import ConfigError, ModelRefused
 from streams.interval import DAY_NS
 from streams.strict import nearest
 from trainers.challenger import fit_challenger
-from trainers.champion import ServedChampion
 from trainers.database.feature_database import FeatureDatabase
 from trainers.database.location import is_url
 from trainers.database.provenance import params_digest_of
@@ -42,6 +41,7 @@ from trainers.false_alarms.outcome_profile import (
     profile_of,
     profile_of_auc,
 )
+from trainers.retraining.champion import ServedChampion
 
 OUTCOMES_MIN = 200
 """Fewer outcomes that a model spoke on say too little of where its probabilities lie."""

@@ -15,13 +15,13 @@ from models.feature_set import load_feature_set
 from models.onnx_session import Model, load_model
 from models.vector import vector_names
 from streams.errors import ConfigError, ModelRefused
-from trainers.champion import ServedChampion
 from trainers.database.feature_database import FeatureDatabase
 from trainers.database.provenance import params_digest_of
 from trainers.dataset import Dataset
 from trainers.evaluation.evaluation import Evaluation, evaluate
 from trainers.evaluation.refusals import check_model_path
 from trainers.gate import Window, judge
+from trainers.retraining.champion import ServedChampion
 from trainers.settings import GateSettings
 
 BASE_RATE = "base_rate"

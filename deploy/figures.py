@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deploy.scenario import Truth
 from deploy.tally import Judged, StrategyTally, Tally
-from engine.drift_budget import CALIBRATION, RANKING
+from engine.drift.drift_budget import CALIBRATION, RANKING
 from streams.events import Deployment, Drift
 from trainers.metrics import auc_difference
 

@@ -8,8 +8,8 @@ from deploy.terminal_text import one_line
 from models.registry import Pointer, Registry
 from streams.bus import Bus
 from streams.errors import ConfigError
-from trainers.ledger import Decision, Ledger
-from trainers.shadows import ScopeRecord, Shadows
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.shadows import ScopeRecord, Shadows
 
 IN_FORCE = "in force"
 CANARY = "canary"

@@ -12,8 +12,8 @@ from models.registry import Registry
 from streams import subjects, topology
 from streams.bus import Bus
 from streams.events import Deployment, Drift, Retrain
-from trainers.ledger import Decision, Ledger
-from trainers.request import REVIEW
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.request import REVIEW
 
 DETECTED = "detected"
 REFRESH = "refresh"

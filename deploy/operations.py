@@ -22,9 +22,9 @@ from streams.bus import HEADER_ID, Bus
 from streams.clock import SystemClock
 from streams.errors import ConfigError, ConflictError, ModelError
 from streams.events import Audit
-from trainers.ledger import Decision, Ledger
-from trainers.operations import Action, Operation, carry_out_operation
-from trainers.publishing import Publishing
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.operations import Action, Operation, carry_out_operation
+from trainers.retraining.publishing import Publishing
 
 PIN, UNPIN = "pin", "unpin"
 OVERTAKEN = "overtaken: nothing was done"

@@ -75,7 +75,7 @@ def list_detectors(as_json: JsonOption = False) -> None:
     Example: assay drift list
     """
     from deploy.tables import plain_table
-    from engine.detector import detector_names, load_detector
+    from engine.drift.detector import detector_names, load_detector
 
     output = Output(as_json=as_json)
     found = [_described(name, load_detector(name)) for name in detector_names()]

@@ -21,7 +21,7 @@ from streams.jetstream import JetStreamError
 from streams.limits import WORK_ACK_WAIT_S
 from streams.nats_bus import NatsBus
 from streams.waiting import end_tasks
-from trainers.ledger import Decision, Ledger
+from trainers.retraining.ledger import Decision, Ledger
 
 POLL_S = 0.1
 LOOKS = 5

@@ -19,18 +19,18 @@ from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
 from deploy.state import StateDir
 from deploy.wiring.drift import drift_monitor, lock_of, shell_of
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.watch_state import WatchState
 from engine.roles.drift import ROLE
 from engine.shells.outlet import Outlet
 from engine.shells.snapshot import SnapshotFile
-from engine.watch_state import WatchState
 from streams import subjects, topology
 from streams.bus import Bus
 from streams.errors import BusError
 from streams.events import Progress
 from streams.intake import event_of
 from streams.watermark import Watermark
-from trainers.together import run_together
+from trainers.retraining.together import run_together
 
 POLL_S = 0.02
 LOOK_BACK_MESSAGES = 20_000

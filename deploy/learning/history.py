@@ -11,7 +11,7 @@ from streams import subjects, topology
 from streams.bus import HEADER_ID, Bus, Message
 from streams.events import Deployment, Drift, Retrain
 from streams.intake import event_of
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 ENTRIES_MAX = 10_000
 WORKERS = "trainers"

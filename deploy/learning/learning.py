@@ -32,7 +32,7 @@ from streams.events import Audit, Retrain
 from streams.nats_bus import NatsBus
 from streams.provision import provision
 from trainers.database.feature_database import FeatureDatabase
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 LABELLER = "labeller"
 ASKED = "retrain"

@@ -9,7 +9,7 @@ from deploy.monitor.monitoring import Monitoring
 from deploy.monitor.picture import Picture, StrategyPicture
 from deploy.state import StateDir
 from streams.nats_bus import NatsBus
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 
 class StrategyStatus(msgspec.Struct, frozen=True):

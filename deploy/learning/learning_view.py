@@ -14,7 +14,7 @@ from deploy.monitor.event_words import clock, day, number
 from deploy.monitor.monitor_view import picture_view
 from deploy.report import short_version
 from deploy.terminal_text import one_line
-from engine.watch_state import WatchState
+from engine.drift.watch_state import WatchState
 
 LINE_MAX = 320
 INDENT = "    "

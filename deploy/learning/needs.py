@@ -15,8 +15,8 @@ from typing import NamedTuple
 from deploy.config import RunSettings
 from deploy.learning.standing_drift import StandingDrift
 from deploy.model_shelf import ModelLine
-from engine.drift_budget import RANKING
-from engine.relearning import RECALIBRATE, RETRAIN
+from engine.drift.drift_budget import RANKING
+from engine.drift.relearning import RECALIBRATE, RETRAIN
 from engine.settings import StrategySettings
 from streams import codec, subjects
 from streams.bus import Bus

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from engine.drift_budget import CALIBRATION, RANKING
-from engine.drift_words import CANARY_DETAIL
-from engine.model_watch import DETECTED, RECOVERED
+from engine.drift.drift_budget import CALIBRATION, RANKING
+from engine.drift.drift_words import CANARY_DETAIL
+from engine.drift.model_watch import DETECTED, RECOVERED
 from models.registry import Registry
 from streams import subjects, topology
 from streams.bus import Bus

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.watch_state import WatchState
 from engine.shells.reading import Reading, gauge
-from engine.watch_state import WatchState
 
 WATCHES_TOLD_MAX = 1_000
 

@@ -9,10 +9,10 @@ from deploy.config import RunSettings
 from deploy.monitor.picture import DetectorLine
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.watch_state import DetectorState, WatchState
 from engine.roles.drift import ROLE
 from engine.shells.snapshot import Origin, SnapshotFile
-from engine.watch_state import DetectorState, WatchState
 from streams import topology
 from streams.bus import Bus
 from streams.events import Event

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deploy.monitor.picture import Scores
-from engine.matured_outcomes import MaturedOutcomes
+from engine.drift.matured_outcomes import MaturedOutcomes
 from streams.events import Event, Outcome, Progress
 from streams.interval import DAY_NS
 from streams.watermark import Watermark

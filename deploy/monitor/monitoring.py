@@ -19,7 +19,7 @@ from streams.errors import BusError, ModelRefused, without_passwords
 from streams.events import Drift, Event, Policy, Retrain
 from streams.intake import event_of
 from streams.nats_bus import NatsBus
-from trainers.shadows import Shadows
+from trainers.retraining.shadows import Shadows
 
 OUTCOMES_READ_MAX = 50_000
 EVENTS_READ_MAX = 20_000

@@ -7,9 +7,9 @@ from deploy.role_runtime import RoleContext
 from deploy.snapshots import snapshot_file
 from deploy.sole_role import SoleRole
 from deploy.state import StateDir
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.score_watch import ScoreWatch
 from engine.roles.drift import ROLE, drift_shell
-from engine.score_watch import ScoreWatch
 from engine.settings import StrategySettings
 from engine.shells.shell import Shell
 from engine.shells.snapshot import SnapshotFile

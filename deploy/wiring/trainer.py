@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy.role_runtime import RoleContext
 from deploy.trust import ensure_signing_key
 from models.feature_set import load_feature_set
-from trainers.worker import RetrainWorker
+from trainers.retraining.worker import RetrainWorker
 
 NICENESS = 5
 """Of the role itself, which a storm of requests keeps busy beside the scorers."""

@@ -8,8 +8,8 @@ Time-Changing Data with Adaptive Windowing"; river.drift.ADWIN.
 
 from typing import Any
 
-from engine.detector import Reference
-from engine.river_detector import RiverDetector
+from engine.drift.detector import Reference
+from engine.drift.river_detector import RiverDetector
 
 CHANNEL = "ranking"
 STREAMS = ("error",)

@@ -4,8 +4,8 @@ One-sided. Slow where the error is near a half, as it is for meta-labels. Source
 (2004), "Learning with Drift Detection"; river's DDM.
 """
 
-from engine.detector import Reference
-from engine.river_detector import RiverDetector
+from engine.drift.detector import Reference
+from engine.drift.river_detector import RiverDetector
 
 CHANNEL = "ranking"
 STREAMS = ("error",)

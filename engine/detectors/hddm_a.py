@@ -5,8 +5,8 @@ Non-Parametric Drift Detection Methods Based on Hoeffding's Bounds"; river's HDD
 river 0.22).
 """
 
-from engine.detector import Reference
-from engine.river_detector import RiverDetector
+from engine.drift.detector import Reference
+from engine.drift.river_detector import RiverDetector
 
 CHANNEL = "ranking"
 STREAMS = ("error",)

@@ -7,8 +7,8 @@ a retrain. Trades that run at the same time and move together would inflate its 
 cluster. Keeps `threshold` as its false-alarm budget.
 """
 
-from engine.detector import Reference
-from engine.e_detector import Bet, EDetector, Line
+from engine.drift.detector import Reference
+from engine.drift.e_detector import Bet, EDetector, Line
 
 CHANNEL = "calibration"
 STREAMS = ("residual",)

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.detector import Reference
-from engine.outcome_stream import RANGES
-from engine.rising_mean import RisingMean
+from engine.drift.detector import Reference
+from engine.drift.outcome_stream import RANGES
+from engine.drift.rising_mean import RisingMean
 
 CHANNEL = "ranking"
 STREAMS = ("rank_residual",)

@@ -8,8 +8,8 @@ far those spread depends on how sure a model is of itself, and is the unit there
 
 import math
 
-from engine.detector import Reference
-from engine.river_detector import RiverDetector
+from engine.drift.detector import Reference
+from engine.drift.river_detector import RiverDetector
 
 CHANNEL = "ranking"
 STREAMS = ("rank_residual", "brier", "error")

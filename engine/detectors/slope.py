@@ -10,9 +10,9 @@ On `error` it weighs whether the likelier side was wrong against how often it wo
 these slopes, for predictions like the reference. Slower, but all it takes is right or wrong.
 """
 
-from engine.detector import Reference, log_odds
-from engine.e_detector import Bet, EDetector, Line
-from engine.outcome_stream import DECISION, prediction_of
+from engine.drift.detector import Reference, log_odds
+from engine.drift.e_detector import Bet, EDetector, Line
+from engine.drift.outcome_stream import DECISION, prediction_of
 
 CHANNEL = "ranking"
 STREAMS = ("residual", "error")

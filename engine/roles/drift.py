@@ -6,7 +6,7 @@ its progress is that of the slower, and its position that in OUTCOMES.
 
 from typing import Any
 
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
 from engine.shells.shell import Feed, Shell
 from streams import topology
 from streams.bus import Bus

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.detector import detector_names, load_detector
+from engine.drift.detector import detector_names, load_detector
 from engine.settings import DriftSettings
 from streams.layer_a import Drift
 from tests.benchmarks.drift_streams import alarms_of, delay, drawn, trained

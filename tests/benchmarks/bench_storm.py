@@ -50,7 +50,7 @@ from tests.simulation.storm import (
     put_in_force,
     shuffled,
 )
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 STRATEGIES, QUICK_STRATEGIES = 50, 4
 REPEATS = 20

@@ -11,9 +11,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detector import ClusteredDetector, Reference
-from engine.drift_budget import Watcher, watchers
-from engine.outcome_cluster import OutcomeCluster
+from engine.drift.detector import ClusteredDetector, Reference
+from engine.drift.drift_budget import Watcher, watchers
+from engine.drift.outcome_cluster import OutcomeCluster
 from engine.settings import DriftSettings
 from streams import layer_a
 from tests.trainers.samples import dataset_of, layer_a_dataset

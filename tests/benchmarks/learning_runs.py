@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-import trainers.training_jobs
+import trainers.retraining.training_jobs
 from engine.settings import DriftSettings
 from streams import layer_a
 from streams.events import Retrain
@@ -98,7 +98,7 @@ def regimes(seed: int, drift: layer_a.Drift, bayes_auc: float, folder: Path) -> 
 
 def lived(stream: Stream, folder: Path, *, oracle: int | None = None) -> Acted:
     """Run the roles through `stream`; `oracle`: after how many live signals the law changes."""
-    trainers.training_jobs.run_in_process = run_job_here  # type: ignore[assignment]
+    trainers.retraining.training_jobs.run_in_process = run_job_here  # type: ignore[assignment]
     folder.mkdir(parents=True, exist_ok=True)
     train = TrainSettings()
     with threadpool_limits(1):

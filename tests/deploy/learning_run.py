@@ -25,7 +25,7 @@ from streams.nats_bus import NatsBus
 from streams.provision import provision, remove_all
 from tests.trainers.house import run_job_here
 from trainers.dataset import DAY_NS
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 ASSIGNMENTS = (
     "data.params.signals=2800",
@@ -45,8 +45,8 @@ STRETCH_DAYS = 45
 PATIENCE_S = 60.0
 WAITS = (
     "engine.shells.shell.IDLE_S",
-    "trainers.worker.TAKE_TIMEOUT_S",
-    "trainers.vouching.POLL_S",
+    "trainers.retraining.worker.TAKE_TIMEOUT_S",
+    "trainers.retraining.vouching.POLL_S",
 )
 
 
@@ -90,7 +90,7 @@ class Market:
 
 def wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in a thread, and roles that are alone on a broker look around more often."""
-    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    monkeypatch.setattr("trainers.retraining.training_jobs.run_in_process", run_job_here)
     for name in WAITS:
         monkeypatch.setattr(name, 0.05)
 

@@ -14,8 +14,8 @@ from streams.bus import Bus
 from streams.events import Deployment, Drift, Retrain
 from tests.engine.market import DAY_NS, START_NS, random_bars
 from tests.models.tiny_model import tiny_artifact
-from trainers.ledger import Decision, Ledger
-from trainers.publishing import Publishing
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.publishing import Publishing
 
 STRATEGY = "alpha"
 BARS = random_bars(count=30)

@@ -12,8 +12,8 @@ from deploy.cli import execute
 from deploy.config import load_run
 from deploy.drift_calibration import Calibrated
 from deploy.drift_calibration_view import config_line
-from engine.detector import detector_names
-from engine.drift_budget import watchers
+from engine.drift.detector import detector_names
+from engine.drift.drift_budget import watchers
 from engine.settings import DriftSettings
 from streams import layer_a
 from tests.trainers.false_alarms.profiles import DAY_NS, START_TS

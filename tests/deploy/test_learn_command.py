@@ -18,7 +18,7 @@ from deploy.learning.history import history_of
 from deploy.learning.needs import needs_of
 from deploy.learning.standing_drift import StandingDrift, standing_drifts
 from deploy.model_shelf import ModelLine
-from engine.drift_words import CANARY_DETAIL
+from engine.drift.drift_words import CANARY_DETAIL
 from engine.settings import StrategySettings
 from models.settings import MlSettings
 from streams import codec, subjects
@@ -37,7 +37,7 @@ from tests.deploy.registry_stage import (
     staged,
 )
 from tests.engine.market import DAY_NS, START_NS
-from trainers.request import check_request, is_alarm_about, is_persons
+from trainers.retraining.request import check_request, is_alarm_about, is_persons
 
 OWN = StrategySettings(STRATEGY)
 HOLDS = """

@@ -14,7 +14,7 @@ from deploy.scenario import config_of
 from deploy.sole_role import SoleRole
 from deploy.state import StateDir
 from deploy.wiring.drift import build, drift_monitor, lock_of, shell_of
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
 from engine.shells.snapshot import SnapshotFile
 from streams import subjects, topology
 from streams.events import Drift, Progress, Retrain

@@ -15,7 +15,7 @@ from streams.errors import ConfigError
 from streams.events import Retrain
 from tests.deploy.learning_run import STRATEGY, Market, playing_roles, wait_less
 from tests.deploy.registry_stage import Died, MortalBus, audits, deployed, stored
-from trainers.ledger import Ledger
+from trainers.retraining.ledger import Ledger
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -109,7 +109,7 @@ async def test_one_that_was_stopped_gives_its_work_back(site, monkeypatch):
     asked = Retrain("r-1", STRATEGY, None, "manual", 0, "ann")
     await site.bus.publish(subjects.retrain(STRATEGY), codec.encode(asked))
     with monkeypatch.context() as patched:
-        patched.setattr("trainers.training_jobs.run_in_process", endless)
+        patched.setattr("trainers.retraining.training_jobs.run_in_process", endless)
         running = asyncio.create_task(cycle(site))
         await asyncio.wait_for(has_begun.wait(), 30)
         running.cancel()

@@ -21,8 +21,8 @@ from tests.deploy.registry_stage import (
     deployed,
     staged,
 )
-from trainers.ledger import Ledger
-from trainers.publishing import Publishing
+from trainers.retraining.ledger import Ledger
+from trainers.retraining.publishing import Publishing
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
 from engine.roles.drift import drift_shell
 from engine.settings import DriftSettings, StrategySettings
 from models.onnx_session import Model, load_model
@@ -30,8 +30,8 @@ from streams.memory_bus import MemoryBus
 from tests.trainers.events import events_of
 from tests.trainers.samples import dataset_of, with_signal_columns
 from trainers.dataset import Dataset
+from trainers.retraining.worker import RetrainWorker
 from trainers.settings import TrainSettings
-from trainers.worker import RetrainWorker
 
 STRATEGY = "synthetic"
 NAMES = vector_names(layer_a.FEATURE_NAMES, ())

@@ -18,9 +18,9 @@ from streams import layer_a
 from streams.nats_bus import NatsBus
 from streams.nats_queue import NatsWork
 from tests.trainers.house import STRATEGY, run_job_here
-from trainers import training_jobs
+from trainers.retraining import training_jobs
+from trainers.retraining.worker import RetrainWorker
 from trainers.settings import TrainSettings
-from trainers.worker import RetrainWorker
 
 LEASE_S = 1.0
 SETTINGS = TrainSettings(learners=("logistic",), delay_days=0.0)

@@ -22,9 +22,9 @@ from tests.trainers.events import events_of
 from tests.trainers.samples import START_TS, layer_a_dataset
 from trainers.database.feature_database import FeatureDatabase
 from trainers.dataset import DAY_NS, Dataset
-from trainers.ledger import Decision
-from trainers.refusals import COALESCED, COOLDOWN, SUPERSEDED
-from trainers.request import RETRAIN
+from trainers.retraining.ledger import Decision
+from trainers.retraining.refusals import COALESCED, COOLDOWN, SUPERSEDED
+from trainers.retraining.request import RETRAIN
 from trainers.sample import sample_of
 
 HOUR_NS = DAY_NS // 24

@@ -1,9 +1,9 @@
 """A driven replay ends when the drift monitor has said all, however far behind a feed of it is."""
 
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.score_watch import ScoreWatch
 from engine.replays.replay import ReplayDriver
 from engine.roles import drift
-from engine.score_watch import ScoreWatch
 from engine.settings import DriftSettings, InputWatchSettings
 from engine.shells import shell
 from engine.shells.shell import Shell

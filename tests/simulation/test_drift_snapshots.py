@@ -10,9 +10,9 @@ import pytest
 from deploy.config import load_run
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.score_watch import ScoreWatch
 from engine.roles.drift import drift_shell
-from engine.score_watch import ScoreWatch
 from engine.settings import DriftSettings, InputWatchSettings
 from engine.shells import snapshot_keeper
 from engine.shells.shell import Shell
@@ -20,7 +20,7 @@ from engine.shells.snapshot import SnapshotFile
 from streams import codec, subjects, topology
 from streams.events import Outcome, Progress, Retrain, Scored
 from streams.memory_bus import MemoryBus
-from tests.engine.test_drift_monitor_scores import OUTCOMES, SCORED
+from tests.engine.drift.test_drift_monitor_scores import OUTCOMES, SCORED
 from tests.simulation.stage import record
 from tests.simulation.test_snapshots import Life
 

@@ -26,8 +26,8 @@ from tests.trainers.events import events_of
 from tests.trainers.house import STRATEGY
 from tests.trainers.samples import START_TS, layer_a_dataset, with_signal_columns
 from trainers.dataset import DAY_NS
-from trainers.ledger import Decision, Ledger
-from trainers.shadows import Shadows
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.shadows import Shadows
 
 SAMPLES = with_signal_columns(layer_a_dataset(800, seed=7))
 FIRST_DAY = 50

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.score_watch import ScoreWatch
 from engine.labeller import Labeller
 from engine.roles.drift import drift_shell
-from engine.score_watch import ScoreWatch
 from engine.scorer import Scorer
 from engine.settings import DriftSettings, InputWatchSettings, StrategySettings
 from engine.strategist import Strategist

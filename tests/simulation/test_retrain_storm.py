@@ -24,8 +24,8 @@ from tests.simulation.storm import (
 from tests.trainers.house import House, run_job_here
 from tests.trainers.samples import START_TS
 from trainers.dataset import DAY_NS
-from trainers.ledger import Decision, Ledger
-from trainers.refusals import COALESCED, COOLDOWN, SUPERSEDED
+from trainers.retraining.ledger import Decision, Ledger
+from trainers.retraining.refusals import COALESCED, COOLDOWN, SUPERSEDED
 
 STRATEGIES = tuple(f"s{number}" for number in range(6))
 SAMPLES = 1_600
@@ -36,7 +36,7 @@ EFFECTS = (0.43, -0.35, 0.27, -0.2)
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    monkeypatch.setattr("trainers.retraining.training_jobs.run_in_process", run_job_here)
     return House(tmp_path)
 
 

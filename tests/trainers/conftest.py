@@ -7,5 +7,5 @@ from tests.trainers.house import House, run_job_here
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("trainers.training_jobs.run_in_process", run_job_here)
+    monkeypatch.setattr("trainers.retraining.training_jobs.run_in_process", run_job_here)
     return House(tmp_path)

@@ -13,12 +13,12 @@ from streams.events import Retrain
 from streams.memory_bus import MemoryBus
 from tests.trainers.events import events_of
 from tests.trainers.samples import layer_a_dataset, with_signal_columns
-from trainers import job_process
 from trainers.dataset import Dataset
-from trainers.job import run_job
-from trainers.job_files import JobResult
+from trainers.retraining import job_process
+from trainers.retraining.job import run_job
+from trainers.retraining.job_files import JobResult
+from trainers.retraining.worker import RetrainWorker
 from trainers.settings import TrainSettings
-from trainers.worker import RetrainWorker
 
 STRATEGY = "synthetic"
 NAMES = vector_names(layer_a.FEATURE_NAMES, ())

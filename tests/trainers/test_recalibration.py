@@ -15,7 +15,6 @@ from streams.events import Retrain
 from tests.trainers.samples import START_TS, dataset_of, layer_a_dataset
 from trainers.calibrators.calibrator import sigmoid
 from trainers.calibrators.platt import fit_platt
-from trainers.champion import ServedChampion
 from trainers.dataset import Dataset
 from trainers.gate import (
     NOT_BETTER_THAN_CHAMPION,
@@ -26,6 +25,7 @@ from trainers.gate import (
 from trainers.last_line import last_line
 from trainers.onnx_export import run_rows
 from trainers.recalibration import fit_shift, recalibrate
+from trainers.retraining.champion import ServedChampion
 from trainers.settings import TrainSettings
 from trainers.training import NO_MODEL, NO_SAMPLES, train_candidate
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from engine.detector import parse_detector
-from engine.drift_budget import mean_length, watchers
+from engine.drift.detector import parse_detector
+from engine.drift.drift_budget import mean_length, watchers
 from engine.settings import DriftSettings
 from trainers.false_alarms.delays import LAWS, Delay, DelayStudy, Watched
 from trainers.false_alarms.first_alarm import NEVER, first_alarm

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detector import Named, Reference
+from engine.drift.detector import Named, Reference
 from trainers.false_alarms.drift_law import DRIFTS, NONE
 from trainers.false_alarms.first_alarm import NEVER, first_alarm
 from trainers.false_alarms.outcome_profile import OutcomeProfile

@@ -1,4 +1,4 @@
-"""The arithmetic of an e-detector (`engine/e_detector.py`) over many outcomes at once, compiled."""
+"""The arithmetic of an e-detector (`engine.drift.e_detector`) over many outcomes, compiled."""
 
 from functools import lru_cache
 from types import ModuleType

@@ -1,8 +1,8 @@
 """When a detector first alarms on a stream of outcomes, at one threshold or at many.
 
 The drift watch gives a detector every outcome, or every cluster once an outcome comes that is not
-of it (`engine/model_watch.py`); so does this. An e-detector's statistic does not depend on its
-threshold, and is worked out by a compiled loop; any other detector is fed itself.
+of it (`engine/drift/model_watch.py`); so does this. An e-detector's statistic does not depend on
+its threshold, and is worked out by a compiled loop; any other detector is fed itself.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from engine.detector import PROBABILITY_MIN, ClusteredDetector, Detector, Named, Reference
-from engine.e_detector import EDetector, Line
-from engine.outcome_stream import DECISION, make_stream
+from engine.drift.detector import PROBABILITY_MIN, ClusteredDetector, Detector, Named, Reference
+from engine.drift.e_detector import EDetector, Line
+from engine.drift.outcome_stream import DECISION, make_stream
 from trainers.false_alarms.evidence_kernel import load_evidence
 from trainers.false_alarms.simulated_outcomes import Drawn
 

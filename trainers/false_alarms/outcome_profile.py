@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-from engine.detector import PROBABILITY_MIN
+from engine.drift.detector import PROBABILITY_MIN
 from trainers.dataset import DAY_NS
 from trainers.false_alarms.overlap import NO_OVERLAP, Overlap, clusters_of, overlap_of
 from trainers.metrics import Estimate, auc_difference, clustered

@@ -1,7 +1,7 @@
 """Trades that run at the same time, and how far their outcomes move together.
 
 Outcomes in the order of judgement form clusters as the drift watch forms them
-(`engine/outcome_cluster.py`). Within clusters, what a calibrated model leaves unexplained is
+(`engine/drift/outcome_cluster.py`). Within clusters, what a calibrated model leaves unexplained is
 uncorrelated unless the trades share something: the correlation of the standardised residuals
 says how much, clusters weighing by their outcomes.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
-from engine.detector import PROBABILITY_MIN
-from engine.outcome_cluster import OutcomeCluster
+from engine.drift.detector import PROBABILITY_MIN
+from engine.drift.outcome_cluster import OutcomeCluster
 from trainers.metrics import clustered
 
 CORRELATION_MIN = 1e-9

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detector import Named, Reference
+from engine.drift.detector import Named, Reference
 from trainers.false_alarms.first_alarm import NEVER, FirstAlarm, first_alarm
 from trainers.false_alarms.outcome_profile import OutcomeProfile
 from trainers.false_alarms.simulated_outcomes import SimulatedOutcomes

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detector import Named
+from engine.drift.detector import Named
 from trainers.false_alarms.outcome_profile import OutcomeProfile
 from trainers.false_alarms.run_length import RunLengths, run_lengths
 

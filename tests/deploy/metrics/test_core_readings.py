@@ -4,7 +4,7 @@ import pytest
 
 from deploy.metrics.drift_readings import drift_readings
 from deploy.metrics.scorer_readings import scorer_readings
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
 from engine.scorer import Scorer
 from engine.settings import DriftSettings, StrategySettings
 from models.feature_set import load_feature_set

@@ -20,7 +20,7 @@ from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
 from deploy.survey import survey
-from engine.drift_monitor import DriftMonitor
+from engine.drift.drift_monitor import DriftMonitor
 from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from models.registry import Registry
 from streams import subjects, topology

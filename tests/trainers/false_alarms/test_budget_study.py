@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from engine.drift_budget import watchers
+from engine.drift.drift_budget import watchers
 from engine.settings import DriftSettings
 from tests.trainers.false_alarms.profiles import overlapping, plain
 from trainers.false_alarms.budget_study import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.detector import parse_detector
+from engine.drift.detector import parse_detector
 from tests.trainers.false_alarms.profiles import plain
 from trainers.false_alarms import delays
 from trainers.false_alarms.delays import LAWS, DelayStudy, Watched

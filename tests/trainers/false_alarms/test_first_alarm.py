@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.detector import Reference, parse_detector
-from engine.drift_budget import watchers
-from engine.model_watch import ModelWatch
+from engine.drift.detector import Reference, parse_detector
+from engine.drift.drift_budget import watchers
+from engine.drift.model_watch import ModelWatch
 from engine.settings import DriftSettings
 from streams.events import Outcome
 from tests.trainers.false_alarms.profiles import overlapping, plain

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from engine.drift_budget import watchers
-from engine.model_watch import ModelWatch
+from engine.drift.drift_budget import watchers
+from engine.drift.model_watch import ModelWatch
 from engine.settings import DriftSettings
 from streams import layer_a
 from streams.events import Outcome

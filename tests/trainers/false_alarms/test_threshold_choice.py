@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.detector import parse_detector
+from engine.drift.detector import parse_detector
 from tests.trainers.false_alarms.profiles import overlapping, plain
 from trainers.false_alarms import threshold_choice
 from trainers.false_alarms.outcome_profile import OutcomeProfile

@@ -1,0 +1,1 @@
+"""The watch over models: detectors driven on outcomes and inputs, and what is asked for."""

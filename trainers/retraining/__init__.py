@@ -1,0 +1,1 @@
+"""Requests answered: taken, refused or worked on, decided once, carried out."""

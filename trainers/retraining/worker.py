@@ -1,0 +1,263 @@
+"""The trainer's role: retrain requests in; models that came into force, or stayed, out.
+
+A request is taken from the RETRAIN work queue and held by heartbeats. The samples that were known
+at its event time are read once everything in the streams is in the database; a job in a process
+of its own trains and judges; the decision is written into the ledger, and only then carried out:
+artefact, pointer, `models.deployed` (INPUT) or `models.kept` (DRIFT), policy, shadow record.
+Every step may be repeated by this worker or another one, and is done once. What somebody had
+decided who died before all of it was out is finished first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.context_settings import NO_CONTEXT, ContextSettings
+from engine.settings import StrategySettings
+from engine.shells.reading import Reading, gauge
+from models.signing import SigningKey
+from models.vector import vector_names
+from streams import codec, subjects, topology
+from streams.bus import HEADER_ERROR, Bus, Message, Work, WorkQueue
+from streams.errors import BusError, ModelError, WireError
+from streams.events import Retrain
+from streams.waiting import end_tasks
+from trainers.backtest_samples import register_run
+from trainers.collector import Collector
+from trainers.database.feature_database import FeatureDatabase
+from trainers.learner import check_learner
+from trainers.retraining.collecting import Collecting
+from trainers.retraining.decider import Decider
+from trainers.retraining.job import FAILED
+from trainers.retraining.job_process import COMMAND
+from trainers.retraining.ledger import Decided, Ledger
+from trainers.retraining.publishing import Publishing
+from trainers.retraining.refusals import GAVE_UP
+from trainers.retraining.request import check_request, is_persons
+from trainers.retraining.together import run_together
+from trainers.retraining.training_jobs import TrainingJobs
+from trainers.retraining.training_meter import TrainingMeter
+from trainers.retraining.vouching import Vouching
+from trainers.settings import TrainSettings
+
+HEARTBEAT_S = 10.0
+"""A third of the lease of a work unit."""
+
+TAKE_TIMEOUT_S = 0.5
+QUEUE_ANSWER_S = 2.0
+DELIVERIES_MAX = 5
+
+log = logging.getLogger("assay.trainer")
+
+
+class RetrainWorker:
+    """Answers retrain requests of `strategies`, one at a time; run several for more.
+
+    `feature_names` are the market features that the scorers serve, `context` what these know of
+    other symbols. `folder` holds the jobs'
+    files, `database_path`, a path or a PostgreSQL URL, the samples. `signer` vouches for new
+    models, whose public key is trusted beside `trusted_keys`. Without `collects` nothing is added
+    to the samples that are there. Raises ConfigError for a learner that is not known.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        strategies: tuple[StrategySettings, ...],
+        feature_names: tuple[str, ...],
+        *,
+        settings: TrainSettings,
+        database_path: str | Path,
+        folder: Path,
+        signer: SigningKey,
+        trusted_keys: Sequence[str] = (),
+        context: ContextSettings = NO_CONTEXT,
+        collects: bool = True,
+        shard: int = 0,
+        job_command: Sequence[str] = COMMAND,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        for learner in settings.learners:
+            check_learner(learner)
+        self._bus = bus
+        self._shard = shard
+        self._collects = collects
+        self._database_path = database_path
+        self._on_ready = on_ready
+        self._strategies = strategies
+        self._feature_names = feature_names
+        self._context = context
+        self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
+        self._ledger = Ledger(bus)
+        self._meter = TrainingMeter()
+        self._queue: WorkQueue | None = None
+        self._publishing = Publishing(bus, self._ledger)
+        by_name = {s.name: s for s in strategies}
+        jobs = TrainingJobs(
+            by_name,
+            self._names,
+            context=context,
+            settings=settings,
+            database_path=database_path,
+            folder=folder / f"trainer-{shard}",
+            signer=signer,
+            trusted_keys=tuple({*trusted_keys, signer.public_hex}),
+            command=job_command,
+        )
+        self._decider = Decider(bus, by_name, settings, jobs)
+
+    async def readings(self) -> list[Reading]:
+        """Return what is to be told of this trainer now; without the queue where it is away."""
+        found = list(self._meter.readings())
+        try:
+            async with asyncio.timeout(QUEUE_ANSWER_S):
+                if self._queue is not None:
+                    waiting = await self._queue.pending()
+                    meaning = "Requests that wait or are worked on, by whichever trainer."
+                    found.append(gauge("training_queue_messages", meaning, waiting))
+        except (BusError, TimeoutError):
+            return found
+        return found
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; raises BusError when the bus is lost for good.
+
+        A request that is being worked on goes back to the queue, and its job is ended.
+        """
+        finished = await self._publishing.finish_open()
+        if finished:
+            log.info("finished what was decided before: %d", finished)
+        queue = self._queue = await self._bus.work_queue(topology.RETRAIN, "trainers")
+        with FeatureDatabase(self._database_path) as database:
+            provenance = register_run(
+                database, self._strategies, self._feature_names, context=self._context
+            )
+            collector = Collector(database, provenance, is_rereading=True)
+            collecting = Collecting(self._bus, collector) if self._collects else None
+            vouching = Vouching(self._bus, queue, self._shard)
+
+            async def take() -> None:
+                while True:
+                    work = await queue.next(TAKE_TIMEOUT_S)
+                    if work is not None:
+                        await self._handle(work, queue, collecting, database)
+
+            async def until_stopped() -> None:
+                await stop.wait()
+
+            work = [vouching.run(), take(), until_stopped()]
+            if collecting is not None:
+                work.append(collecting.run())
+            self._on_ready()
+            try:
+                await run_together(*work)
+            finally:
+                await queue.close()
+
+    async def _handle(
+        self,
+        work: Work,
+        queue: WorkQueue,
+        collecting: Collecting | None,
+        database: FeatureDatabase,
+    ) -> None:
+        request = await self._read(work)
+        if request is None:
+            self._meter.refuse()
+            await work.done()
+            return
+        began = asyncio.get_running_loop().time()
+        self._meter.begin()
+        beating = asyncio.create_task(_beat(work))
+        try:
+            decision = await self._ledger.find(request.request_id)
+            is_fresh = False
+            if decision is None:
+                waiting = () if is_persons(request) else await _behind(queue, work.message)
+                if collecting is not None:
+                    await collecting.catch_up()
+                cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
+                decided = await self._decide(request, cutoff_ts, database, waiting, work)
+                decision, is_fresh = decided
+                took_s = asyncio.get_running_loop().time() - began
+                self._meter.decide(request, decision, took_s)
+            else:
+                log.info("request %s was decided before", request.request_id)
+            await self._publishing.carry_out(decision, is_fresh=is_fresh)
+            await work.done()
+        except ModelError as error:
+            # What was decided stands in the ledger: whoever starts next finishes it.
+            log.error("request %s cannot be carried out: %s", request.request_id, error)
+            await self._refuse(work.message, "not_carried_out")
+            await work.done()
+        except asyncio.CancelledError:
+            await work.retry(0.0)
+            raise
+        finally:
+            self._meter.end()
+            await end_tasks((beating,))
+
+    async def _decide(
+        self,
+        request: Retrain,
+        cutoff_ts: int,
+        database: FeatureDatabase,
+        waiting: Sequence[Retrain],
+        work: Work,
+    ) -> Decided:
+        try:
+            if work.deliveries > DELIVERIES_MAX:
+                reason = f"{GAVE_UP}: taken {work.deliveries} times without an answer"
+                decision = await self._decider.refuse(request, cutoff_ts, reason)
+            else:
+                decision = await self._decider.decide(request, cutoff_ts, database, waiting)
+        except ModelError as error:
+            log.error("request %s: %s", request.request_id, error)
+            decision = await self._decider.refuse(request, cutoff_ts, f"{FAILED}: {error}")
+        return await self._ledger.decide(decision)
+
+    async def _read(self, work: Work) -> Retrain | None:
+        """Return the request, or None where it cannot be honoured: it is then a dead letter."""
+        message = work.message
+        try:
+            event = codec.decode(message.payload)
+            if not isinstance(event, Retrain):
+                raise WireError("schema", f"{type(event).__name__} is no retrain request")
+            if event.strategy not in self._names:
+                known = ", ".join(sorted(self._names))
+                raise WireError(
+                    "unknown_strategy", f"{event.strategy!r} is not configured; known: {known}"
+                )
+            check_request(event)
+        except WireError as error:
+            log.warning("refused %s: %s", message.subject, error)
+            await self._refuse(message, error.reason)
+            return None
+        return msgspec.structs.replace(event, symbol=event.symbol or None)
+
+    async def _refuse(self, message: Message, reason: str) -> None:
+        """Make a dead letter of what cannot be answered."""
+        subject, headers = subjects.dead_letter(message.subject), {HEADER_ERROR: reason}
+        await self._bus.publish(subject, message.payload, headers=headers)
+
+
+async def _behind(queue: WorkQueue, message: Message) -> list[Retrain]:
+    """Return the requests behind a message in the queue, as far as they can be honoured."""
+    found = []
+    for later in await queue.behind(message):
+        with contextlib.suppress(WireError):
+            event = codec.decode(later.payload)
+            if isinstance(event, Retrain):
+                check_request(event)
+                found.append(event)
+    return found
+
+
+async def _beat(work: Work) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        await work.heartbeat()
