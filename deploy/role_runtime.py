@@ -38,6 +38,9 @@ ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
 SHARDED_ROLE = "scorer"
 METRICS_HOST = "127.0.0.1"
 PORT_MAX = 65_535
+NICENESS = {"trainer": 5}
+"""A storm of requests keeps the trainer busy: it steps back behind those that answer signals."""
+
 SCIPY_ROLES = frozenset({"drift", "trainer"})
 """Their libraries need scipy; in the other roles nobody may use it."""
 
@@ -108,6 +111,8 @@ def run_role(
     name = process_name(role, shard, shards)
     _log_to_stderr(name)
     footprint.prepare()
+    if role in NICENESS and hasattr(os, "nice"):
+        os.nice(NICENESS[role])
     wiring = load_wiring(role)
 
     async def main() -> None:

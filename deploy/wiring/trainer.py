@@ -1,6 +1,5 @@
 """Builds the trainer's role: samples, jobs in processes of their own, the registry."""
 
-import os
 from pathlib import Path
 
 from deploy.role_runtime import RoleContext
@@ -8,15 +7,10 @@ from deploy.trust import ensure_signing_key
 from models.feature_set import load_feature_set
 from trainers.retraining.worker import RetrainWorker
 
-NICENESS = 5
-"""Of the role itself, which a storm of requests keeps busy beside the scorers."""
-
 
 def build(context: RoleContext) -> RetrainWorker:
-    """Return the role, ready to run; its process steps back behind those that answer signals."""
+    """Return the role, ready to run."""
     context.require_one_shard()
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     return worker_of(context, context.state.jobs)
 
 
