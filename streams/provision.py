@@ -12,16 +12,18 @@ from streams.errors import BusError
 from streams.jetstream import JetStream, JetStreamError
 from streams.topology import StreamSpec
 
-STREAM_BYTES_MAX = 8 * 1024**3
-DLQ_BYTES_MAX = 256 * 1024**2
-AUDIT_BYTES_MAX = 256 * 1024**2
-BUCKET_BYTES_MAX = 64 * 1024**2
-STORE_BYTES_MAX = 4 * 1024**3
+GIB = 1024**3
+STREAM_BYTES_MAX = 8 * GIB
+DLQ_BYTES_MAX = GIB // 4
+AUDIT_BYTES_MAX = GIB // 4
+BUCKET_BYTES_MAX = GIB // 16
+STORE_BYTES_MAX = 4 * GIB
 KEY_HISTORY = 16
 STORE_TRIES = 10
 STORE_PAUSE_S = 0.2
 STORE_FAILED = "error creating store"
 _NOT_FOUND = 10059
+_NO_ROOM = 10047
 _NS = 1_000_000_000
 # Settings that decide what is kept and who hears it; the rest may be tuned on the server.
 _COMPARED = (
@@ -36,7 +38,11 @@ _COMPARED = (
 
 
 async def provision(jetstream: JetStream, *, replicas: int = 1) -> None:
-    """Make what is missing. Raises BusError naming a stream whose settings differ."""
+    """Make what is missing.
+
+    Raises BusError naming a stream whose settings differ, or the space that a server will not
+    reserve.
+    """
     for config in configs(replicas):
         await _ensure(jetstream, config)
 
@@ -122,9 +128,21 @@ async def make_stream(jetstream: JetStream, config: dict[str, Any]) -> None:
             await jetstream.call(f"STREAM.CREATE.{config['name']}", config)
             return
         except JetStreamError as error:
+            if error.err_code == _NO_ROOM:
+                raise BusError(_no_room(error, config)) from None
             if not tries_left or STORE_FAILED not in str(error):
                 raise
             await asyncio.sleep(STORE_PAUSE_S)
+
+
+def _no_room(error: JetStreamError, config: dict[str, Any]) -> str:
+    whole = sum(one["max_bytes"] for one in configs(1))
+    return (
+        f"{error}: the server keeps {config['max_bytes'] / GIB:.2f} GiB free for it, "
+        f"{whole / GIB:.0f} GiB for all that Assay needs: set max_file_store in the jetstream "
+        "block of its configuration (unset, it is three quarters of the free disk), or the "
+        "limit of the account"
+    )
 
 
 async def _ensure(jetstream: JetStream, config: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """The server of our own: found, checked, started, locked, stopped."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -218,33 +220,51 @@ async def test_a_full_stream_refuses_what_is_new_and_keeps_what_it_has(nats_bus:
 
 @broker_test
 async def test_a_refused_publish_tells_the_reason_at_once(tmp_path: Path):
-    config = tmp_path / "server.conf"
+    async with own_server(tmp_path, DENIED) as bus:
+        await provision(bus.jetstream)
+        with pytest.raises(BusError, match=r"refused: .*permissions violation") as caught:
+            await asyncio.wait_for(bus.publish("bars.1d.A", b"x", msg_id="a"), 5.0)
+        assert "hunter2" not in str(caught.value)
+        assert len(bus.errors) == 1
+
+
+@broker_test
+async def test_a_server_without_room_is_told_how_much_is_needed(tmp_path: Path):
+    async with own_server(tmp_path, USER, store_gib=9) as bus:
+        with pytest.raises(
+            BusError, match=r"8\.00 GiB free for it, 45 GiB for all .*max_file_store"
+        ):
+            await provision(bus.jetstream)
+
+
+USER = 'user: "u", password: "hunter2"'
+DENIED = USER + ', permissions: { publish: { deny: ["bars.>"] } }'
+
+
+@contextlib.asynccontextmanager
+async def own_server(folder: Path, user: str, store_gib: int = 64) -> AsyncIterator[NatsBus]:
+    """A bus to a server with a user; it promises a store of its own size, whatever the disk has."""
+    config = folder / "server.conf"
     config.write_text(
         f"""
 listen: "127.0.0.1:-1"
-ports_file_dir: "{tmp_path}"
-jetstream {{ store_dir: "{tmp_path}" }}
-authorization {{
-  users: [{{ user: "u", password: "hunter2", permissions: {{
-    publish: {{ deny: ["bars.>"] }}
-  }} }}]
-}}
+ports_file_dir: "{folder}"
+jetstream {{ store_dir: "{folder}", max_file_store: {store_gib * 1024**3} }}
+authorization {{ users: [{{ {user} }}] }}
 """
     )
     with subprocess.Popen(
         [str(find_server()), "-c", str(config)], stderr=subprocess.DEVNULL
-    ) as own:
+    ) as server:
         try:
-            address = await port_of(tmp_path)
+            address = await port_of(folder)
             bus = await NatsBus.connect(address.replace("//", "//u:hunter2@"))
-            await provision(bus.jetstream)
-            with pytest.raises(BusError, match=r"refused: .*permissions violation") as caught:
-                await asyncio.wait_for(bus.publish("bars.1d.A", b"x", msg_id="a"), 5.0)
-            assert "hunter2" not in str(caught.value)
-            assert len(bus.errors) == 1
-            await bus.close()
+            try:
+                yield bus
+            finally:
+                await bus.close()
         finally:
-            own.terminate()
+            server.terminate()
 
 
 async def port_of(folder: Path) -> str:
