@@ -89,6 +89,8 @@ class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     asked for at most every `cooldown_outcomes`, and again whenever the outcomes since the
     changepoint are `refresh_growth` times as many (above 1; 0: at every later alarm), until there
     are `settled_outcomes`.
+    A strategy without a model asks for one after `first_outcomes` (0: never, people ask), and again
+    as they grow.
     Every `review_outcomes` (0: never) what is in the shadow is judged anew.
     """
 
@@ -101,6 +103,7 @@ class DriftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maturity_days: Annotated[float, msgspec.Meta(ge=0.0, le=10_000.0)] = 0.0
     refresh_growth: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 1.5
     settled_outcomes: Count = 5_000
+    first_outcomes: Count = 500
     review_outcomes: Count = 200
     inputs: InputWatchSettings = InputWatchSettings()
 

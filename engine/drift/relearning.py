@@ -9,8 +9,11 @@ retrain      at an alarm of the ranking channel on the model in force, if nothin
              model asks for nothing more.
 recalibrate  at an alarm of the calibration channel, with a cooldown of its own, while the model
              still ranks and no retrain was asked for within the cooldown.
-review       every `review_outcomes` since a model first spoke; one that falls on another request
-             is made an outcome later.
+no_model     a retrain, when no model has spoken on `first_outcomes` outcomes in a row, and again
+             whenever they are FIRST_GROWTH times as many. While a change is learned anew,
+             `refresh:` asks instead.
+review       every `review_outcomes` since a model first spoke or was first asked for; one that
+             falls on another request is made an outcome later.
 """
 
 from collections import deque
@@ -25,6 +28,8 @@ SIGNAL_TIMES_MAX = 20_000
 RETRAIN = "retrain"
 RECALIBRATE = "recalibrate"
 REVIEW = "review"
+NO_MODEL = "no_model"
+FIRST_GROWTH = 1.5
 
 
 class Alarm(NamedTuple):
@@ -63,8 +68,11 @@ class Relearning:
         self._retrained_at: int | None = None
         self._retrained_for = ""
         self._recalibrated_at: int | None = None
-        # Reviewed, or the first outcome that a model spoke on; None before that.
+        # Reviewed, or the first outcome that a model spoke on or was asked for; None before that.
         self._reviewed_at: int | None = None
+        # Outcomes in a row that no model spoke on: now, and when a model was last asked for.
+        self._silent = 0
+        self._silent_asked = 0
 
     @property
     def outcomes_since_change(self) -> int:
@@ -79,8 +87,11 @@ class Relearning:
     def count(self, ts: int, *, has_model: bool) -> None:
         """Take the next outcome, of a signal of `ts`; `has_model` where a model spoke on it."""
         self._outcomes += 1
-        if has_model and self._reviewed_at is None:
-            self._reviewed_at = self._outcomes
+        self._silent = 0 if has_model else self._silent + 1
+        if has_model:
+            self._silent_asked = 0
+            if self._reviewed_at is None:
+                self._reviewed_at = self._outcomes
         self._signal_times.append(ts)
         if self._drift is not None and ts >= self._drift.changepoint_ts:
             self._since += 1
@@ -109,7 +120,7 @@ class Relearning:
         if ranking is not None:
             self._note(ranking)
         wanted = self._retrain() or self._recalibrate(calibration, still_ranks=still_ranks)
-        return wanted or self._refresh() or self._review()
+        return wanted or self._refresh() or self._first() or self._review()
 
     def _note(self, alarm: Alarm) -> None:
         # While it is learned anew, growth asks: another alarm on the same model tells nothing new.
@@ -140,6 +151,20 @@ class Relearning:
         if self._since < self._since_asked * growth:
             return None
         return self._asked("refresh", drift)
+
+    def _first(self) -> Wanted | None:
+        least, growth = self._settings.first_outcomes, self._settings.refresh_growth
+        if not least or (self._drift is not None and growth):
+            return None
+        if self._silent < max(least, FIRST_GROWTH * self._silent_asked):
+            return None
+        if not self._has_passed(self._retrained_at):
+            return None
+        self._retrained_at = self._outcomes
+        self._silent_asked = self._silent
+        if self._reviewed_at is None:
+            self._reviewed_at = self._outcomes
+        return Wanted(RETRAIN, NO_MODEL, 0, "")
 
     def _asked(self, why: str, alarm: Alarm) -> Wanted:
         self._retrained_at = self._outcomes
@@ -179,6 +204,7 @@ class Relearning:
             "retrained": [self._retrained_at, self._retrained_for],
             "recalibrated_at": self._recalibrated_at,
             "reviewed_at": self._reviewed_at,
+            "silent": [self._silent, self._silent_asked],
         }
         return Saved(facts, {"times": np.array(self._signal_times, dtype=np.int64)})
 
@@ -192,5 +218,6 @@ class Relearning:
         self._retrained_at, self._retrained_for = facts["retrained"]
         self._recalibrated_at = facts["recalibrated_at"]
         self._reviewed_at = facts["reviewed_at"]
+        self._silent, self._silent_asked = facts["silent"]
         self._signal_times.clear()
         self._signal_times.extend(saved.arrays["times"].tolist())

@@ -5,14 +5,22 @@ not beat the null model, signals go through unfiltered: `observe`. The trading e
 `pass_through` would give it (everything accepted, the score untouched), but the model in force
 keeps scoring in the shadow, so the drift monitor still has outcomes to ask for the next attempt
 with. A later promotion resumes. A refresh or a review that finds nothing better changes nothing:
-what it stands behind was ordered when the drift was found. A recalibration says nothing of whether
+what it stands behind was ordered when the drift was found. Nor does a first model that the monitor
+asked for in vain: signals go on as the configuration has them go without a model, which may be
+not at all. A recalibration says nothing of whether
 the ranking is worth following, and a canary is no answer yet. What an operator ordered is never
 touched, and a model of one symbol has no say: a policy counts for all symbols of its strategy.
 """
 
 from engine.policies import RESUME, TRAINER
 from streams.events import Policy, Retrain
-from trainers.retraining.request import RECALIBRATE, REFRESH, RETRAIN, is_alarm_about
+from trainers.retraining.request import (
+    NO_MODEL,
+    RECALIBRATE,
+    REFRESH,
+    RETRAIN,
+    is_alarm_about,
+)
 
 STAND_ASIDE = "observe"
 
@@ -49,6 +57,6 @@ def leaves_no_model(request: Retrain, champion: str | None) -> bool:
 
     That is so where there is no champion, and where a drift detector has just found it dying.
     """
-    if request.action != RETRAIN or request.reason.startswith(REFRESH):
+    if request.action != RETRAIN or request.reason.startswith((REFRESH, NO_MODEL)):
         return False
     return champion is None or is_alarm_about(request, champion)

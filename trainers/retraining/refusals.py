@@ -1,7 +1,7 @@
 """Why a request is refused without a look at a sample; every refusal is recorded and told.
 
 pinned         a person holds the model in force
-superseded     it is about a model that is not in force any more
+superseded     it is about a model that is not in force any more, or there is a first one by now
 no_champion    there is no model that could be recalibrated
 coalesced      the same was asked for a time as late or later, and is answered or waits
 cooldown       the scope was answered a short while of event time ago
@@ -20,6 +20,7 @@ from trainers.retraining.incumbent import Incumbent
 from trainers.retraining.request import (
     CALIBRATION_ALARM,
     DRIFT_ALARM,
+    NO_MODEL,
     RECALIBRATE,
     RETRAIN,
     REVIEW,
@@ -66,6 +67,8 @@ def refusal_of(
 
 def _is_superseded(request: Retrain, cutoff_ts: int, incumbent: Incumbent) -> bool:
     """Whether an alarm is about a predecessor, watched until the new model took over."""
+    if request.reason == NO_MODEL:
+        return incumbent.artifact is not None
     if not request.reason.startswith((DRIFT_ALARM, CALIBRATION_ALARM)):
         return False
     return cutoff_ts < incumbent.effective_ts or request.model not in {"", incumbent.version}

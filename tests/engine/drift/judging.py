@@ -10,7 +10,7 @@ from streams import layer_a
 from streams.events import Drift, Event, Outcome, Progress, Retrain
 
 DAY_NS = 86_400_000_000_000
-SLOPE = DriftSettings(detectors=("slope",), review_outcomes=0, refresh_growth=0.0)
+SLOPE = DriftSettings(detectors=("slope",), first_outcomes=0, review_outcomes=0, refresh_growth=0.0)
 
 
 def outcome(number: int, probability: float | None, y: int, **changes: object) -> Outcome:

@@ -201,6 +201,16 @@ def test_reviews_go_on_while_all_is_calm() -> None:
     assert [r.ts // DAY_NS for r in asked] == [154, 304, 454]
 
 
+@pytest.mark.parametrize("silence", [{"model": None}, {"probability": float("nan")}])
+def test_a_strategy_that_no_model_speaks_on_asks_for_one(silence: dict[str, object]) -> None:
+    settings = msgspec.structs.replace(SLOPE, first_outcomes=200)
+    asked = requests(judged(replaced(stream(10, 500), **silence), settings))
+    assert [(r.action, r.reason, r.model, r.since_ts) for r in asked] == [
+        ("retrain", "no_model", "", 0)
+    ] * 3
+    assert [r.ts // DAY_NS - 3 for r in asked] == [200, 300, 450]
+
+
 def test_strategies_do_not_mind_each_other() -> None:
     other = replaced(stream(5, 1_400), strategy="beta", model="beta-1")
     answers = judged(FLIPPED + other)

@@ -7,8 +7,13 @@ from engine.drift.relearning import Alarm, Relearning, Wanted
 from engine.settings import DriftSettings
 
 SETTINGS = DriftSettings(
-    cooldown_outcomes=10, refresh_growth=2.0, settled_outcomes=200, review_outcomes=0
+    cooldown_outcomes=10,
+    refresh_growth=2.0,
+    settled_outcomes=200,
+    first_outcomes=0,
+    review_outcomes=0,
 )
+FIRST = msgspec.structs.replace(SETTINGS, first_outcomes=20)
 REVIEWING = msgspec.structs.replace(SETTINGS, refresh_growth=0.0, review_outcomes=20)
 
 
@@ -24,11 +29,12 @@ def run(
     upto: int,
     start: int = 1,
     still_ranks: bool = True,
+    has_model: bool = True,
 ) -> dict[int, Wanted]:
     """What is asked for at which outcome; outcome n is of the signal of time n."""
     asked = {}
     for n in range(start, upto + 1):
-        relearning.count(n, has_model=True)
+        relearning.count(n, has_model=has_model)
         heard = (ranking or {}).get(n), (calibration or {}).get(n)
         wanted = relearning.ask(*heard, still_ranks=still_ranks)
         if wanted is not None:
@@ -64,6 +70,39 @@ def test_while_it_is_learned_anew_another_alarm_on_the_same_model_asks_for_nothi
     without_growth = msgspec.structs.replace(SETTINGS, refresh_growth=0.0)
     asked = run(Relearning(without_growth), again, upto=100)
     assert set(reasons(asked)) == {50, 62, 75, 88}
+
+
+def test_a_strategy_without_a_model_asks_for_one_and_again_as_its_outcomes_grow() -> None:
+    asked = run(Relearning(FIRST), upto=80, has_model=False)
+    assert asked[20] == Wanted("retrain", "no_model", 0, "")
+    assert list(asked) == [20, 30, 45, 68]
+    assert not run(Relearning(SETTINGS), upto=400, has_model=False)
+
+
+def test_whose_model_spoke_asks_only_when_it_has_been_silent_for_as_long_again() -> None:
+    relearning = Relearning(FIRST)
+    assert list(run(relearning, upto=35, has_model=False)) == [20, 30]
+    assert not run(relearning, start=36, upto=36)
+    assert list(run(relearning, start=37, upto=90, has_model=False)) == [56, 66, 81]
+
+
+def test_while_a_change_is_learned_anew_silence_asks_for_nothing_more() -> None:
+    relearning = Relearning(msgspec.structs.replace(FIRST, settled_outcomes=60))
+    run(relearning, {50: alarm(at=31)}, upto=50)
+    asked = run(relearning, start=51, upto=130, has_model=False)
+    assert reasons(asked) == {70: "refresh:slope", 91: "no_model", 112: "no_model"}
+
+
+def test_reviews_begin_where_a_first_model_was_asked_for() -> None:
+    relearning = Relearning(msgspec.structs.replace(FIRST, review_outcomes=15))
+    asked = run(relearning, upto=60, has_model=False)
+    assert reasons(asked) == {
+        20: "no_model",
+        30: "no_model",
+        35: "review",
+        45: "no_model",
+        50: "review",
+    }
 
 
 def test_signals_from_before_the_change_are_not_learned_from() -> None:

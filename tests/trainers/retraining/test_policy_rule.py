@@ -46,6 +46,7 @@ def test_a_dying_champion_or_none_leaves_no_model(request_: Retrain, champion: s
         (asked("manual"), "v1"),
         (asked("refresh:slope", model="v1"), "v1"),
         (asked("refresh:slope"), None),
+        (asked("no_model"), None),
         (asked("review", "review"), "v1"),
         (asked("review", "review"), None),
         (asked("calibration:intercept", "recalibrate", "v1"), "v1"),

@@ -71,6 +71,12 @@ def test_a_refresh_goes_on_when_the_model_that_drifted_was_replaced():
     assert refusal(asked("refresh:slope", model="alpha-before")) == ""
 
 
+def test_a_first_model_is_not_asked_for_where_there_is_one_by_now():
+    request = asked("no_model", model="")
+    assert refusal(request) == "superseded"
+    assert refusal(request, None, (), Incumbent()) == ""
+
+
 def test_without_a_model_there_is_nothing_to_recalibrate():
     request = asked("calibration:intercept", "recalibrate", model="")
     assert refusal(request, None, (), Incumbent()) == "no_champion"
