@@ -3,7 +3,7 @@
     LEARNING_SEEDS=100 LEARNING_RESULTS=learning.jsonl make bench-science ARGS="-k learning"
 
 Seeds run in two processes; with LEARNING_RESULTS each is written there as it ends, and those that
-are there are not run again.
+are there are not run again. LEARNING_BROKER_SEEDS of them are run once more over a NATS server.
 """
 
 import json
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 SEEDS = int(os.environ.get("LEARNING_SEEDS", "100"))
 REGIME_SEEDS = int(os.environ.get("LEARNING_REGIME_SEEDS", str(min(SEEDS, 40))))
+BROKER_SEEDS = int(os.environ.get("LEARNING_BROKER_SEEDS", str(min(SEEDS, 5))))
 PROCESSES = int(os.environ.get("LEARNING_PROCESSES", "2"))
 BEHIND_MAX = {1_000: 0.15, 2_000: 0.05}
 
@@ -48,6 +49,14 @@ def test_after_a_flip_the_edge_comes_back_nearly_as_fast_as_an_oracle_brings_it(
     for place, known in enumerate(MATURED):
         if known in BEHIND_MAX:
             assert (oracle - ours)[:, place].mean() <= BEHIND_MAX[known], known
+
+
+def test_over_a_broker_every_seed_is_the_same(tmp_path: Path):
+    lines = every_seed("recovery", {"bayes_auc": 0.62}, BROKER_SEEDS, tmp_path)
+    for line in lines:
+        found = recovery(line["seed"], 0.62, tmp_path / "nats", is_over_nats=True)
+        assert found.items() <= line.items()
+    print(f"\n{len(lines)} seeds over a broker: the same alarms, models and shares")
 
 
 @pytest.mark.parametrize("drift", ["RECURRING", "GRADUAL"])

@@ -7,7 +7,6 @@
 - always: every ALWAYS_EVERY outcomes all that is known is fitted, and put in force unjudged.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-import trainers.retraining.training_jobs
 from engine.settings import DriftSettings
 from streams import layer_a
 from streams.events import Retrain
-from tests.simulation.learning import BREAK_EVEN, STRATEGY, Acted, Learning, Stream, stream_of
-from tests.trainers.house import run_job_here
+from tests.simulation.learning import (
+    BREAK_EVEN,
+    STRATEGY,
+    Acted,
+    Stream,
+    live,
+    stream_of,
+)
 from tests.trainers.samples import dataset_of, with_signal_columns
 from trainers.challenger import Challenger, fit_challenger
 from trainers.dataset import DAY_NS
@@ -39,7 +43,9 @@ REGIME_SIGNALS = {"RECURRING": 4_500, "GRADUAL": 3_500}
 Floats = NDArray[np.float64]
 
 
-def recovery(seed: int, bayes_auc: float, folder: Path) -> dict[str, Any]:
+def recovery(
+    seed: int, bayes_auc: float, folder: Path, *, is_over_nats: bool = False
+) -> dict[str, Any]:
     """How much of the edge acts when so many outcomes of after a FLIP are known.
 
     A strategy in observe, and one without a model, has none.
@@ -51,7 +57,7 @@ def recovery(seed: int, bayes_auc: float, folder: Path) -> dict[str, Any]:
         drift="FLIP",
         drift_at=LIVE_BEFORE,
     )
-    ours = lived(stream, folder / f"ours-{seed}")
+    ours = lived(stream, folder / f"ours-{seed}", is_over_nats=is_over_nats)
     oracle = lived(stream, folder / f"oracle-{seed}", oracle=LIVE_BEFORE)
     law = layer_a.draw(
         np.random.default_rng(LAW_SEED + seed), LAW_DRAWS, bayes_auc=bayes_auc, drift="FLIP"
@@ -96,20 +102,19 @@ def regimes(seed: int, drift: layer_a.Drift, bayes_auc: float, folder: Path) -> 
     }
 
 
-def lived(stream: Stream, folder: Path, *, oracle: int | None = None) -> Acted:
+def lived(
+    stream: Stream, folder: Path, *, oracle: int | None = None, is_over_nats: bool = False
+) -> Acted:
     """Run the roles through `stream`; `oracle`: after how many live signals the law changes."""
-    trainers.retraining.training_jobs.run_in_process = run_job_here  # type: ignore[assignment]
-    folder.mkdir(parents=True, exist_ok=True)
     train = TrainSettings()
-    with threadpool_limits(1):
-        learning = Learning(
-            folder,
-            stream,
-            drift=DriftSettings() if oracle is None else None,
-            train=train,
-            asks=Oracle(stream, oracle, train) if oracle is not None else lambda known: None,
-        )
-        return asyncio.run(learning.run())
+    return live(
+        folder,
+        stream,
+        drift=DriftSettings() if oracle is None else None,
+        train=train,
+        asks=Oracle(stream, oracle, train) if oracle is not None else lambda known: None,
+        is_over_nats=is_over_nats,
+    )
 
 
 class Oracle:

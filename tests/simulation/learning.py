@@ -1,4 +1,4 @@
-"""The learning half at work on a strategy whose truth is known, over the in-memory bus.
+"""The learning half at work on a strategy whose truth is known, over the in-memory bus or NATS.
 
 Drift monitor and trainer are the real roles; scorer and labeller are a function: they answer every
 signal of a Layer A stream by the model and the policy in force at its time, and label it a day
@@ -8,6 +8,7 @@ same whenever it is made again.
 
 import asyncio
 import contextlib
+import unittest.mock
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from engine.drift.drift_monitor import DriftMonitor
 from engine.roles.drift import drift_shell
@@ -25,11 +27,17 @@ from models.settings import MlSettings
 from models.signing import load_or_create_signing_key
 from models.vector import vector_names
 from streams import codec, layer_a, subjects, topology
+from streams.broker import EmbeddedBroker
+from streams.bus import Bus
 from streams.events import Deployment, Drift, Outcome, Policy, Progress, Retrain, Scored
 from streams.memory_bus import MemoryBus
+from streams.nats_bus import NatsBus
+from streams.provision import provision
 from tests.trainers.events import events_of
+from tests.trainers.house import run_job_here
 from tests.trainers.samples import dataset_of, with_signal_columns
 from trainers.dataset import Dataset
+from trainers.retraining import training_jobs
 from trainers.retraining.worker import RetrainWorker
 from trainers.settings import TrainSettings
 
@@ -97,6 +105,14 @@ def paying(data: Dataset) -> Dataset:
     return Dataset(**columns | {"r_multiple": r_multiple})
 
 
+class Buses(NamedTuple):
+    """A connection for each who has one."""
+
+    own: Bus
+    trainer: Bus
+    monitor: Bus
+
+
 class Learning:
     """One run. `drift` None: nobody watches. `asks`: what somebody else requests, and when."""
 
@@ -107,18 +123,19 @@ class Learning:
         *,
         drift: DriftSettings | None,
         train: TrainSettings,
-        asks: Request = lambda known: None,
+        asks: Request,
+        buses: Buses,
     ) -> None:
         self._stream = stream
         self._drift = drift
         self._asks = asks
-        self._bus = MemoryBus()
+        self._bus, self._monitor_bus = buses.own, buses.monitor
         self._strategy = StrategySettings(
             STRATEGY, kind="external", ml=MlSettings(confidence_threshold=BREAK_EVEN)
         )
         self._signer = load_or_create_signing_key(folder / "keys")
         self._worker = RetrainWorker(
-            self._bus.handle(),
+            buses.trainer,
             (self._strategy,),
             layer_a.FEATURE_NAMES,
             settings=train,
@@ -217,7 +234,7 @@ class Learning:
         roles = [self._worker.run(stop)]
         if self._drift is not None:
             core = DriftMonitor(self._drift)
-            roles.append(drift_shell(self._bus.handle(), core).run(stop))
+            roles.append(drift_shell(self._monitor_bus, core).run(stop))
         tasks = [asyncio.create_task(role) for role in roles]
         try:
             yield
@@ -243,10 +260,11 @@ class Learning:
             if last == self._seen[stream]:
                 continue
             subscription = await self._bus.read(stream, self._seen[stream] + 1)
-            for message in subscription.take():
-                event = codec.decode(message.payload)
-                await self._note(event, message.subject)
-                self._seen[stream] = message.seq
+            while self._seen[stream] < last:
+                for message in await subscription.next_batch(PATIENCE_S):
+                    event = codec.decode(message.payload)
+                    await self._note(event, message.subject)
+                    self._seen[stream] = message.seq
             await subscription.close()
 
     async def _note(self, event: object, subject: str) -> None:
@@ -266,6 +284,38 @@ class Learning:
                 trusted = (self._signer.public_hex,)
                 self._models[event.version] = load_model(artifact, NAMES, trusted)
             self._orders.append(event)
+
+
+def live(
+    folder: Path,
+    stream: Stream,
+    *,
+    drift: DriftSettings | None,
+    train: TrainSettings,
+    asks: Request = lambda known: None,
+    is_over_nats: bool = False,
+) -> Acted:
+    """Make one run in `folder`, jobs in this process, over memory or a server of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    async def learned() -> Acted:
+        async with contextlib.AsyncExitStack() as stack:
+            if is_over_nats:
+                broker = stack.enter_context(EmbeddedBroker.start(folder / "nats"))
+                connected = [await NatsBus.connect(broker.url) for _ in Buses._fields]
+                for bus in connected:
+                    stack.push_async_callback(bus.close)
+                await provision(connected[0].jetstream)
+                buses = Buses(*connected)
+            else:
+                memory = MemoryBus()
+                buses = Buses(memory, memory.handle(), memory.handle())
+            learning = Learning(folder, stream, drift=drift, train=train, asks=asks, buses=buses)
+            return await learning.run()
+
+    here = unittest.mock.patch.object(training_jobs, "run_in_process", run_job_here)
+    with threadpool_limits(1), here:
+        return asyncio.run(learned())
 
 
 def share_of_edge(model: Model, law: layer_a.Samples, bayes_auc: float) -> float:
