@@ -11,23 +11,33 @@
     └── ModelError         a model cannot be trained, stored or loaded
         └── ModelRefused   a model does not verify; the old one stays in force
 
-Every message says what, the value, what is allowed, and what to do; the password of a URL in it
-is shown as ***.
+Every message says what, the value, what is allowed, and what to do; the password of a URL in it,
+or the token that stands before the @ of a NATS server, is shown as ***.
 """
 
 import re
 
 _PASSWORD = re.compile(r"(?P<user>://[^\s:/@'\"]*):[^\s'\"]+@")
 _IN_QUERY = re.compile(r"(?P<key>[?&]password=)[^\s&'\"]+")
+# A database's user@host is no secret; what a NATS server is told by one name alone is a token.
+_NATS_SERVERS = re.compile(r"\b(?:nats|tls|wss?)://[^\s'\"]+", re.IGNORECASE)
+_TOKEN = re.compile(r"(?P<before>://|,)[^:/@,]+@")
 
 
 def without_passwords(text: str) -> str:
-    """Return `text` with the password of every URL in it masked.
+    """Return `text` with the password, or the NATS token, of every URL in it masked.
 
     >>> without_passwords("db_pth was 'postgresql://ann:secret@host/assay'")
     "db_pth was 'postgresql://ann:***@host/assay'"
+    >>> without_passwords("no server answers at nats://t0ken@one:4222,t0ken@two:4222")
+    'no server answers at nats://***@one:4222,***@two:4222'
     """
-    return _IN_QUERY.sub(r"\g<key>***", _PASSWORD.sub(r"\g<user>:***@", text))
+    masked = _IN_QUERY.sub(r"\g<key>***", _PASSWORD.sub(r"\g<user>:***@", text))
+    return _NATS_SERVERS.sub(_without_tokens, masked)
+
+
+def _without_tokens(servers: re.Match[str]) -> str:
+    return _TOKEN.sub(r"\g<before>***@", servers[0])
 
 
 class AssayError(Exception):
