@@ -4,6 +4,7 @@ Everything it does is what `assay up`, `assay train` and `assay replay` do, in o
 """
 
 import asyncio
+import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from deploy.connection import connect
 from deploy.launch import role_commands, running_roles
 from deploy.live_view import LiveView
 from deploy.output import Output
+from deploy.overrides import without_secrets
 from deploy.requests import request_training
 from deploy.role_runtime import ROLES, cancel_on_signals
 from deploy.scenario import Instant, Scenario
@@ -53,7 +55,9 @@ async def demonstrate(
     cancel_on_signals()
     await _require_empty(url)
     tally = Tally(tuple(s.name for s in settings.strategies), scenario.from_ts)
-    commands = role_commands(ROLES, config, assignments, url, state)
+    shown, hidden = without_secrets(assignments)
+    os.environ.update(hidden)
+    commands = role_commands(ROLES, config, shown, url, state)
     collecting = asyncio.create_task(asyncio.to_thread(_collect, scenario, settings, state))
     try:
         async with (

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from deploy.connection import connect
-from deploy.role_runtime import SHARDED_ROLE, metrics_at, process_name
+from deploy.role_runtime import NATS_VARIABLE, SHARDED_ROLE, metrics_at, process_name
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key
@@ -61,10 +61,12 @@ def role_commands(
 ) -> dict[str, tuple[str, ...]]:
     """Return the command line of each process, by its name: the role's, and its shard's.
 
-    The scorer runs once per shard, with `standby` twice.
+    The scorer runs once per shard, with `standby` twice. A URL with a password or a token is left
+    out: every user of the machine sees arguments, so it is told by `hidden_from_others`.
     """
     overrides = tuple(part for text in assignments for part in ("--set", text))
-    options = ("--nats", url, "--state-dir", str(state.root), "--follow-parent")
+    server = () if hidden_from_others(url) else ("--nats", url)
+    options = (*server, "--state-dir", str(state.root), "--follow-parent")
     program = (sys.executable, "-m", "deploy.role_main")
     commands: dict[str, tuple[str, ...]] = {}
     for role in roles:
@@ -79,6 +81,15 @@ def role_commands(
             if standby:
                 commands[f"{name}-standby"] = commands[name]
     return commands
+
+
+def hidden_from_others(url: str) -> dict[str, str]:
+    """Return the environment that tells a role the URL of its server where that is a secret.
+
+    >>> hidden_from_others("nats://127.0.0.1:4222"), hidden_from_others("nats://t0ken@host")
+    ({}, {'ASSAY_NATS': 'nats://t0ken@host'})
+    """
+    return {NATS_VARIABLE: url} if "@" in url else {}
 
 
 def with_metrics(
@@ -109,7 +120,8 @@ async def running_roles(
     bus = await connect(url, "assay-supervisor")
     try:
         await provision(bus.jetstream)
-        async with Supervisor(commands, state.logs, on_event) as supervisor:
+        secrets = hidden_from_others(url)
+        async with Supervisor(commands, state.logs, on_event, secrets) as supervisor:
             yield bus, supervisor
     finally:
         await bus.close()

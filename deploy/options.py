@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.role_runtime import ROLES
+from deploy.role_runtime import NATS_VARIABLE, ROLES
 from deploy.state import DEFAULT_STATE_DIR, StateDir
 from streams.errors import ConfigError
 from streams.subjects import SHARDS
@@ -23,6 +23,16 @@ StateOption = Annotated[
     typer.Option("--state-dir", help="Where broker, keys, logs and samples are.", metavar="DIR"),
 ]
 NatsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--nats",
+        envvar=NATS_VARIABLE,
+        help="URL of a running NATS server; one with a password better in the environment.",
+        metavar="URL",
+    ),
+]
+# Where a server that is named changes what a command does, it is named on its command line.
+ChosenNatsOption = Annotated[
     str | None, typer.Option("--nats", help="URL of a running NATS server.", metavar="URL")
 ]
 ShardsOption = Annotated[

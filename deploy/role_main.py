@@ -5,12 +5,13 @@ once per role; a parent makes no typing errors. Options and exit statuses are th
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.config import load_run
-from deploy.role_runtime import METRICS_HOST, metrics_at, run_role
+from deploy.role_runtime import METRICS_HOST, NATS_VARIABLE, metrics_at, run_role
 from deploy.state import StateDir
 from streams.errors import AssayError, BrokerError, ConfigError, DataError
 
@@ -23,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("role")
     parser.add_argument("--config", "-c", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], dest="assignments")
-    parser.add_argument("--nats", required=True)
+    server = os.environ.get(NATS_VARIABLE)
+    parser.add_argument("--nats", default=server, required=server is None)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--shard", type=int, default=0)
     parser.add_argument("--shards", type=int, default=1)

@@ -8,7 +8,7 @@ and the role stops (`deploy.role_runtime`).
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 READY_PREFIX = "ready "
@@ -21,13 +21,21 @@ LAST_WORDS_MAX = 300
 class RoleProcess:
     """A child process that runs one role by `command`, its log appended to `log_file`.
 
-    `metrics_url` is where its figures are read, "" where they are not told.
+    `environment` is added to this process's own. `metrics_url` is where its figures are read, ""
+    where they are not told.
     """
 
-    def __init__(self, role: str, command: Sequence[str], log_file: Path) -> None:
+    def __init__(
+        self,
+        role: str,
+        command: Sequence[str],
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.role = role
         self.log_file = log_file
         self._command = tuple(command)
+        self._environment = {**(environment or {}), "PYTHONUNBUFFERED": "1"}
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -54,7 +62,7 @@ class RoleProcess:
                 stderr=log,
                 # A Ctrl-C is for the supervisor, which stops the roles in order.
                 start_new_session=True,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | self._environment,
             )
         self._reader = asyncio.create_task(self._listen(self._process))
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ROLES = ("strategies", "scorer", "labeller", "drift", "trainer")
 SHARDED_ROLE = "scorer"
 METRICS_HOST = "127.0.0.1"
+NATS_VARIABLE = "ASSAY_NATS"
+"""Where a process looks for the URL of its server that is not among its arguments."""
+
 PORT_MAX = 65_535
 NICENESS = {"trainer": 5}
 """A storm of requests keeps the trainer busy: it steps back behind those that answer signals."""

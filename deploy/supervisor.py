@@ -31,6 +31,7 @@ class Supervisor:
     """The processes of one run, as an async context manager.
 
     `commands` says how each role is started. `on_event` is told in words what happens.
+    `environment` is added to that of every role: what is not for their command lines.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class Supervisor:
         commands: Mapping[str, Sequence[str]],
         logs: Path,
         on_event: Callable[[str], None] = lambda text: None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.processes = {
-            role: RoleProcess(role, command, logs / f"{role}.log")
+            role: RoleProcess(role, command, logs / f"{role}.log", environment)
             for role, command in commands.items()
         }
         self.restarts = dict.fromkeys(commands, 0)

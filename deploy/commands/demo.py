@@ -13,7 +13,7 @@ import typer
 
 from deploy.config import check_run, load_run, require_collecting
 from deploy.launch import broker_url
-from deploy.options import JsonOption, NatsOption, PortOption, SetOption
+from deploy.options import ChosenNatsOption, JsonOption, PortOption, SetOption
 from deploy.output import Output
 from deploy.role_runtime import run_loop
 from deploy.scenario import config_of
@@ -34,7 +34,7 @@ def demo(
         typer.Option("--state-dir", help="An empty folder to keep all in; else temporary."),
     ] = None,
     assignments: SetOption = None,
-    nats: NatsOption = None,
+    nats: ChosenNatsOption = None,
     port: PortOption = 0,
     as_json: JsonOption = False,
 ) -> None:

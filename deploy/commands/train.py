@@ -8,10 +8,10 @@ import typer
 from deploy.config import RunSettings, check_run, load_run, require_collecting
 from deploy.options import (
     DEFAULT_STATE,
+    ChosenNatsOption,
     ConfigOption,
     JsonOption,
     LedgerOption,
-    NatsOption,
     SetOption,
     StateOption,
     ledger_at,
@@ -74,7 +74,7 @@ def train(
     again: AgainOption = False,
     ledger: LedgerOption = None,
     assignments: SetOption = None,
-    nats: NatsOption = None,
+    nats: ChosenNatsOption = None,
     state_dir: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
