@@ -26,7 +26,7 @@ class Vouching:
         self._queue = queue
         self._shard = shard
         self._drift = Watermark()
-        self._said_ts = 0
+        self._said = (0, 0)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -34,17 +34,20 @@ class Vouching:
         subscription = await self._bus.read(topology.DRIFT, 1, wanted)
         try:
             while True:
-                for message in await subscription.next_batch(POLL_S):
+                messages = await subscription.next_batch(POLL_S)
+                for message in messages:
                     event = event_of(message)
                     if isinstance(event, Progress):
                         self._drift.note(event)
-                await self._say()
+                await self._say(is_idle=not messages)
         finally:
             await subscription.close()
 
-    async def _say(self) -> None:
+    async def _say(self, *, is_idle: bool) -> None:
         event_ts, seq = self._drift.event_ts, self._drift.seq
-        if event_ts <= self._said_ts:
+        # A position alone is news for who looks how far behind this role is: it can wait.
+        has_moved = event_ts > self._said[0] or (is_idle and seq > self._said[1])
+        if not has_moved:
             return
         if await self._queue.pending():
             # Nothing to wait for but the worker; the subscription may answer at once.
@@ -52,4 +55,4 @@ class Vouching:
             return
         event = Progress(ROLE, self._shard, event_ts, seq)
         await self._bus.publish(subjects.progress(ROLE, self._shard), codec.encode(event))
-        self._said_ts = event_ts
+        self._said = event_ts, seq
