@@ -19,6 +19,7 @@ from streams.events import Audit, Policy
 from streams.validation import POLICY_ACTIONS
 
 AUDITED_AS = "policy"
+NOT_BEGUN = "one that has not begun is known by its --config"
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ async def throw_switch(
     bus = await connect(url, "assay-policy")
     try:
         if configured is None:
-            await check_heard_of(bus, strategy, running)
+            await check_heard_of(bus, strategy, running, NOT_BEGUN)
         return await order(bus, strategy, action, operator)
     finally:
         await bus.close()

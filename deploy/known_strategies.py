@@ -32,10 +32,13 @@ def check_configured(strategy: str, configured: Collection[str]) -> None:
         raise ConfigError(f"STRATEGY {strategy!r} is not known; {_nearest(strategy, configured)}")
 
 
-async def check_heard_of(bus: Bus, strategy: str, running: Collection[str] = ()) -> None:
+async def check_heard_of(
+    bus: Bus, strategy: str, running: Collection[str] = (), hint: str = ""
+) -> None:
     """Raise ConfigError unless the broker holds a model or a signal of `strategy`.
 
-    `running` are further names that there are, for the word which one is the nearest.
+    `running` are further names that there are, for the word which one is the nearest; `hint` is
+    what else may be done.
     """
     # By the keys: a pointer that cannot be read must not stand in the way of the kill switch.
     keys = await bus.keys(BUCKET_MODELS)
@@ -47,7 +50,7 @@ async def check_heard_of(bus: Bus, strategy: str, running: Collection[str] = ())
     known = _nearest(strategy, named | set(running))
     raise ConfigError(
         f"STRATEGY {strategy!r} is not known: the broker holds no signal and no model of it; "
-        f"{known}; one that has not begun is known by its --config"
+        f"{known}{hint and '; '}{hint}"
     )
 
 

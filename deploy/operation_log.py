@@ -1,20 +1,21 @@
 """Who did what to a strategy, when and why: people and the trainer, as the broker took it."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Collection
 
 import msgspec
 
 from deploy.auditing import audited_id
+from deploy.known_strategies import check_heard_of
 from deploy.model_words import model_name, share_of_signals
 from deploy.recorded import Recorded, recorded
+from deploy.utc_time import utc_time
 from engine.policies import TRAINER
 from streams import subjects, topology
 from streams.bus import HEADER_ID, Bus
 from streams.events import Audit, Deployment, Policy
 
 ENTRIES_MAX = 10_000
-S_TO_NS = 1_000_000_000
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -35,6 +36,19 @@ class LogEntry(msgspec.Struct, frozen=True):
     detail: str
     event_ts: int
     request_id: str
+
+
+async def log_of_known(
+    bus: Bus, strategy: str | None, at_most: int, running: Collection[str] = ()
+) -> list[LogEntry]:
+    """Return what `log_of` does. Raises ConfigError for a strategy that nobody knows.
+
+    `running` are strategies of a run that is up.
+    """
+    entries = await log_of(bus, strategy, at_most)
+    if not entries and strategy is not None and strategy not in running:
+        await check_heard_of(bus, strategy, running)
+    return entries
 
 
 async def log_of(bus: Bus, strategy: str | None, at_most: int = ENTRIES_MAX) -> list[LogEntry]:
@@ -75,7 +89,7 @@ def _entry(one: Recorded, audits: dict[str, Recorded]) -> LogEntry | None:
 def _of_policy(one: Recorded, policy: Policy, detail: str) -> LogEntry:
     return LogEntry(
         one.message.time_ns,
-        _time(one.message.time_ns),
+        utc_time(one.message.time_ns),
         policy.strategy,
         None,
         policy.by,
@@ -93,7 +107,7 @@ def _of_deployment(one: Recorded, made: Deployment, detail: str, is_kept: bool) 
     requested = str(made.verdict.get("requested", ""))
     return LogEntry(
         one.message.time_ns,
-        _time(one.message.time_ns),
+        utc_time(one.message.time_ns),
         made.strategy,
         made.symbol,
         made.by or TRAINER,
@@ -124,7 +138,7 @@ def _of_audit(one: Recorded) -> LogEntry | None:
         return None
     return LogEntry(
         one.message.time_ns,
-        _time(one.message.time_ns),
+        utc_time(one.message.time_ns),
         audit.strategy,
         audit.symbol,
         audit.by,
@@ -139,7 +153,3 @@ def _of_audit(one: Recorded) -> LogEntry | None:
 
 def _id_of(one: Recorded) -> str:
     return one.message.headers.get(HEADER_ID, f"{one.message.subject}:{one.message.seq}")
-
-
-def _time(ts: int) -> str:
-    return datetime.fromtimestamp(ts / S_TO_NS, UTC).isoformat(timespec="seconds")

@@ -1,12 +1,12 @@
 """A look at a running broker: streams, roles' watermarks, models."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import msgspec
 
 from deploy.connection import connect
 from deploy.model_shelf import ModelLine, model_lines
+from deploy.utc_time import utc_time
 from streams import subjects, topology
 from streams.bus import Bus, Message
 from streams.errors import without_passwords
@@ -127,9 +127,7 @@ def _line(progress: Progress, ends: dict[str, int], newest_ts: int) -> RoleLine:
         shard=progress.shard,
         shards=progress.shards,
         event_ts=ts,
-        event_time=datetime.fromtimestamp(ts / 1e9, UTC).isoformat(timespec="seconds")
-        if ts
-        else "",
+        event_time=utc_time(ts),
         seq=progress.seq,
         lag_messages=max(0, ends.get(READ_BY[progress.role], 0) - progress.seq),
         lag_s=max(0, newest_ts - ts) / 1e9,

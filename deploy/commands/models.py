@@ -10,6 +10,7 @@ from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, u
 from deploy.output import Output
 from deploy.state import StateDir
 from deploy.terminal_text import one_line
+from deploy.utc_time import utc_time
 from streams.errors import ModelError
 
 TEXT_SHOWN = 160
@@ -86,7 +87,7 @@ def show_model(
             f"the object store has no model {one_line(version, TEXT_SHOWN)!r} any more"
         )
     for key, value in found.items():
-        output.say(f"{key}: {_shown(value)}")
+        output.say(f"{key}: {_shown(_readable(key, value))}")
     output.document(found)
 
 
@@ -132,14 +133,18 @@ def log(
     Example: assay models log rsi2_mean_reversion --limit 20
     """
     from deploy.known_strategies import check_name
-    from deploy.operation_log import log_of
+    from deploy.operation_log import log_of_known
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)
     if strategy is not None:
         check_name(strategy)
-    url = url_of(nats, StateDir(state_dir))
-    entries = run_loop(model_changes.over_bus(url, lambda bus: log_of(bus, strategy, limit)))
+    state = StateDir(state_dir)
+    running = state.read_strategies() if nats is None else ()
+    url = url_of(nats, state)
+    entries = run_loop(
+        model_changes.over_bus(url, lambda bus: log_of_known(bus, strategy, limit, running))
+    )
     for one in entries:
         scope = one.strategy if one.symbol is None else f"{one.strategy} {one.symbol}"
         words = f"{one.time}  {scope}  {one.did} {one.version}  by {one.who}: {one.why}"
@@ -157,6 +162,15 @@ def _max_ages(config: Path | None) -> dict[str, float | None]:
     from deploy.config import load_run
 
     return {one.name: one.ml.max_age_days for one in load_run(config, ()).strategies}
+
+
+def _readable(key: str, value: Any) -> Any:
+    """Return `value` with its times, which JSON has as nanoseconds, as people read them."""
+    if isinstance(value, dict):
+        return {name: _readable(name, one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(key, one) for one in value]
+    return (utc_time(value) or "-") if key.endswith("_ts") else value
 
 
 def _shown(value: Any) -> str:

@@ -319,6 +319,14 @@ async def test_the_commands_speak_to_a_broker(broker, nats_bus, capsys, tmp_path
     assert (await say("lineage", FIRST.digest[:10]))[1]["request"]["request_id"] == "r-1"
     status, found = await say("log", STRATEGY, "--limit", "4")
     assert [one["did"] for one in found["entries"]] == ["rollback", "canary 0.2", "pin", "unpin"]
+    status, found = await say("log", "alpah")
+    assert status == 2
+    assert found["error"].endswith("known: alpha; nearest: 'alpha'")
+    await asyncio.to_thread(execute, ["models", "show", FIRST.version, *where[:2]])
+    said = capsys.readouterr().out
+    assert "training_to_ts: 20" in said
+    assert "'effective_ts': '20" in said
+    assert str(FIRST.card.training_to_ts) not in said
 
 
 @pytest.mark.broker
