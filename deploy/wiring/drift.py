@@ -40,7 +40,8 @@ def drift_monitor(settings: RunSettings) -> DriftMonitor:
     inputs = settings.drift.inputs
     watched = [one for one in settings.strategies if one.ml.enabled]
     scores = ScoreWatch(inputs, _served_names(settings.strategies)) if inputs.enabled else None
-    return DriftMonitor(settings.drift, len(watched), scores)
+    others = [one.name for one in settings.strategies if not one.ml.enabled]
+    return DriftMonitor(settings.drift, len(watched), scores, without_models=others)
 
 
 def shell_of(context: RoleContext, core: DriftMonitor, snapshots: SnapshotFile) -> Shell:

@@ -13,6 +13,7 @@ ends nobody's, and its drift is told but asks for nothing.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -74,13 +75,20 @@ class DriftMonitor:
     """Watches every model of every strategy by the detectors of `settings`.
 
     The budget is that of so many `strategies`. With `scores` nothing is said before the scorers
-    have vouched for it too. Raises ConfigError for an unknown detector.
+    have vouched for it too. Strategies of `without_models` want none. Raises ConfigError for an
+    unknown detector.
     """
 
     def __init__(
-        self, settings: DriftSettings, strategies: int = 1, scores: Scores | None = None
+        self,
+        settings: DriftSettings,
+        strategies: int = 1,
+        scores: Scores | None = None,
+        *,
+        without_models: Collection[str] = (),
     ) -> None:
         self._settings = settings
+        self._without_models = frozenset(without_models)
         self._watchers = watchers(settings, strategies)
         self._matured = MaturedOutcomes(int(settings.maturity_days * DAY_NS))
         self._labellers = Watermark()
@@ -245,6 +253,8 @@ class DriftMonitor:
         for one in findings:
             if one.is_alarm:
                 alarms.setdefault(one.channel, Alarm(model, one.detector, one.changepoint_ts))
+        if strategy in self._without_models:
+            return []
         relearning = self._relearning_of(strategy)
         watch = self._watches.get((strategy, model))
         has_recovered = any(one.level == RECOVERED and one.channel == RANKING for one in findings)

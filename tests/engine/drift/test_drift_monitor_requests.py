@@ -211,6 +211,15 @@ def test_a_strategy_that_no_model_speaks_on_asks_for_one(silence: dict[str, obje
     assert [r.ts // DAY_NS - 3 for r in asked] == [200, 300, 450]
 
 
+def test_a_strategy_that_wants_no_model_asks_for_none() -> None:
+    settings = msgspec.structs.replace(SLOPE, first_outcomes=200)
+    silent = replaced(stream(10, 500), model=None)
+    core = DriftMonitor(settings, without_models=("beta", "alpha"))
+    assert requests(run(core, [*silent, watermark(600)])) == []
+    other = DriftMonitor(settings, without_models=("beta",))
+    assert requests(run(other, [*silent, watermark(600)])) != []
+
+
 def test_strategies_do_not_mind_each_other() -> None:
     other = replaced(stream(5, 1_400), strategy="beta", model="beta-1")
     answers = judged(FLIPPED + other)
