@@ -65,6 +65,7 @@ async def work(url: str, folder: Path, shard: int, fate: Fate) -> None:
         folder=folder / "jobs",
         signer=load_or_create_signing_key(folder / "keys"),
         shard=shard,
+        turn_lease_s=LEASE_S,
     )
     await worker.run(asyncio.Event())
 

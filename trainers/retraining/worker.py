@@ -1,11 +1,11 @@
 """The trainer's role: retrain requests in; models that came into force, or stayed, out.
 
-A request is taken from the RETRAIN work queue and held by heartbeats. The samples that were known
-at its event time are read once everything in the streams is in the database; a job in a process
-of its own trains and judges; the decision is written into the ledger, and only then carried out:
-artefact, pointer, `models.deployed` (INPUT) or `models.kept` (DRIFT), policy, shadow record.
-Every step may be repeated by this worker or another one, and is done once. What somebody had
-decided who died before all of it was out is finished first.
+A request is taken from the RETRAIN work queue and held by heartbeats until it is its strategy's
+turn. The samples that were known at its event time are read once everything in the streams is in
+the database; a job in a process of its own trains and judges; the decision is written into the
+ledger, and only then carried out: artefact, pointer, `models.deployed` (INPUT) or `models.kept`
+(DRIFT), policy, shadow record. Every step may be repeated by this worker or another one, and is
+done once. What somebody had decided who died before all of it was out is finished first.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import msgspec
 
 from engine.context_settings import NO_CONTEXT, ContextSettings
 from engine.settings import StrategySettings
+from engine.shells.lease import Lease
 from engine.shells.reading import Reading, gauge
 from models.signing import SigningKey
 from models.vector import vector_names
@@ -34,18 +35,17 @@ from trainers.retraining.collecting import Collecting
 from trainers.retraining.decider import Decider
 from trainers.retraining.job import FAILED
 from trainers.retraining.job_process import COMMAND
-from trainers.retraining.ledger import Decided, Ledger
+from trainers.retraining.ledger import Decision, Ledger
 from trainers.retraining.publishing import Publishing
 from trainers.retraining.refusals import GAVE_UP
 from trainers.retraining.request import check_request, is_persons
+from trainers.retraining.taking import Taken, Taking
 from trainers.retraining.together import run_together
 from trainers.retraining.training_jobs import TrainingJobs
 from trainers.retraining.training_meter import TrainingMeter
+from trainers.retraining.turns import TURN_LEASE_S, Turns
 from trainers.retraining.vouching import Vouching
 from trainers.settings import TrainSettings
-
-HEARTBEAT_S = 10.0
-"""A third of the lease of a work unit."""
 
 TAKE_TIMEOUT_S = 0.5
 QUEUE_ANSWER_S = 2.0
@@ -55,13 +55,13 @@ log = logging.getLogger("assay.trainer")
 
 
 class RetrainWorker:
-    """Answers retrain requests of `strategies`, one at a time; run several for more.
+    """Answers retrain requests of `strategies`, one at a time; run several for more strategies.
 
     `feature_names` are the market features that the scorers serve, `context` what these know of
-    other symbols. `folder` holds the jobs'
-    files, `database_path`, a path or a PostgreSQL URL, the samples. `signer` vouches for new
-    models, whose public key is trusted beside `trusted_keys`. Without `collects` nothing is added
-    to the samples that are there. Raises ConfigError for a learner that is not known.
+    other symbols. `folder` holds the jobs' files, `database_path`, a path or a PostgreSQL URL, the
+    samples. `signer` vouches for new models, whose public key is trusted beside `trusted_keys`.
+    Without `collects` nothing is added to the samples that are there. A killed worker keeps its
+    strategy from others for `turn_lease_s`. Raises ConfigError for a learner that is not known.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class RetrainWorker:
         collects: bool = True,
         shard: int = 0,
         job_command: Sequence[str] = COMMAND,
+        turn_lease_s: float = TURN_LEASE_S,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         for learner in settings.learners:
@@ -93,6 +94,7 @@ class RetrainWorker:
         self._context = context
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
+        self._turns = Turns(bus, lease_s=turn_lease_s)
         self._meter = TrainingMeter()
         self._queue: WorkQueue | None = None
         self._publishing = Publishing(bus, self._ledger)
@@ -141,10 +143,16 @@ class RetrainWorker:
             vouching = Vouching(self._bus, queue, self._shard)
 
             async def take() -> None:
-                while True:
-                    work = await queue.next(TAKE_TIMEOUT_S)
-                    if work is not None:
-                        await self._handle(work, queue, collecting, database)
+                taking = Taking(queue, self._turns, self._request_of)
+                try:
+                    while True:
+                        found = await taking.next(TAKE_TIMEOUT_S)
+                        if found is not None:
+                            taken, turn = found
+                            async with self._turns.kept(turn):
+                                await self._handle(taken, turn, queue, collecting, database)
+                finally:
+                    await taking.close()
 
             async def until_stopped() -> None:
                 await stop.wait()
@@ -158,21 +166,25 @@ class RetrainWorker:
             finally:
                 await queue.close()
 
-    async def _handle(
-        self,
-        work: Work,
-        queue: WorkQueue,
-        collecting: Collecting | None,
-        database: FeatureDatabase,
-    ) -> None:
+    async def _request_of(self, work: Work) -> Retrain | None:
+        """Return the request of a unit; one without is done with."""
         request = await self._read(work)
         if request is None:
             self._meter.refuse()
             await work.done()
-            return
+        return request
+
+    async def _handle(
+        self,
+        taken: Taken,
+        turn: Lease,
+        queue: WorkQueue,
+        collecting: Collecting | None,
+        database: FeatureDatabase,
+    ) -> None:
+        work, request = taken.work, taken.request
         began = asyncio.get_running_loop().time()
         self._meter.begin()
-        beating = asyncio.create_task(_beat(work))
         try:
             decision = await self._ledger.find(request.request_id)
             is_fresh = False
@@ -181,8 +193,12 @@ class RetrainWorker:
                 if collecting is not None:
                     await collecting.catch_up()
                 cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
-                decided = await self._decide(request, cutoff_ts, database, waiting, work)
-                decision, is_fresh = decided
+                found = await self._decide(request, cutoff_ts, database, waiting, work)
+                if not turn.is_fresh:
+                    log.warning("the turn of %s was lost meanwhile", request.strategy)
+                    await work.retry(0.0)
+                    return
+                decision, is_fresh = await self._ledger.decide(found)
                 took_s = asyncio.get_running_loop().time() - began
                 self._meter.decide(request, decision, took_s)
             else:
@@ -199,7 +215,7 @@ class RetrainWorker:
             raise
         finally:
             self._meter.end()
-            await end_tasks((beating,))
+            await end_tasks((taken.beating,))
 
     async def _decide(
         self,
@@ -208,17 +224,15 @@ class RetrainWorker:
         database: FeatureDatabase,
         waiting: Sequence[Retrain],
         work: Work,
-    ) -> Decided:
+    ) -> Decision:
         try:
             if work.deliveries > DELIVERIES_MAX:
                 reason = f"{GAVE_UP}: taken {work.deliveries} times without an answer"
-                decision = await self._decider.refuse(request, cutoff_ts, reason)
-            else:
-                decision = await self._decider.decide(request, cutoff_ts, database, waiting)
+                return await self._decider.refuse(request, cutoff_ts, reason)
+            return await self._decider.decide(request, cutoff_ts, database, waiting)
         except ModelError as error:
             log.error("request %s: %s", request.request_id, error)
-            decision = await self._decider.refuse(request, cutoff_ts, f"{FAILED}: {error}")
-        return await self._ledger.decide(decision)
+            return await self._decider.refuse(request, cutoff_ts, f"{FAILED}: {error}")
 
     async def _read(self, work: Work) -> Retrain | None:
         """Return the request, or None where it cannot be honoured: it is then a dead letter."""
@@ -255,9 +269,3 @@ async def _behind(queue: WorkQueue, message: Message) -> list[Retrain]:
                 check_request(event)
                 found.append(event)
     return found
-
-
-async def _beat(work: Work) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT_S)
-        await work.heartbeat()

@@ -1,0 +1,120 @@
+"""Of many trainers one at a time works on a strategy, and nobody's death keeps it from others."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from engine.settings import StrategySettings
+from streams import codec, subjects
+from streams.events import Retrain
+from streams.topology import BUCKET_LEASES, RETRAIN
+from tests.trainers.house import PATIENCE_S, SKILLED, STRATEGY, House, end_of, run_job_here
+from trainers.dataset import DAY_NS
+from trainers.retraining.ledger import Ledger
+from trainers.retraining.turns import Turns
+
+LEASE_S = 0.2
+OTHER = "other"
+BOTH = tuple(StrategySettings(name, kind="external") for name in (STRATEGY, OTHER))
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The requests that jobs were begun for."""
+    begun: list[str] = []
+
+    async def run(folder, **options):
+        begun.append(folder.name)
+        return await run_job_here(folder, **options)
+
+    monkeypatch.setattr("trainers.retraining.training_jobs.run_in_process", run)
+    return begun
+
+
+async def ask(house: House, number: int, *, strategy: str = STRATEGY, hours: int = 0) -> None:
+    ts = end_of(SKILLED) + hours * DAY_NS // 24
+    request = Retrain(f"r-{number}", strategy, None, "refresh:slope", 0, "drift", ts)
+    await house.bus.publish(subjects.retrain(strategy), codec.encode(request))
+
+
+async def until_decided(house: House, request_id: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while (found := await Ledger(house.bus).find(request_id)) is None or not found.is_out:
+            await asyncio.sleep(0.01)
+
+
+async def test_two_trainers_train_once_for_two_requests_of_one_moment(house: House, jobs):
+    await house.tell(SKILLED)
+    for number in range(2):
+        await ask(house, number, hours=number)
+    async with house.working(house.worker(0), house.worker(1)):
+        await house.until_idle()
+    assert len(jobs) == 1
+    assert [d.request_id for d in await house.deployed()] == ["r-0"]
+    assert [kept.verdict["reason"] for kept in await house.kept()] == ["cooldown"]
+
+
+async def test_while_another_works_on_a_strategy_the_next_one_is_answered(house: House):
+    held = await Turns(house.bus).take(STRATEGY)
+    assert held is not None
+    for number in range(2):
+        await ask(house, number, hours=number)
+    await ask(house, 2, strategy=OTHER)
+    async with house.working(house.worker(strategies=BOTH)):
+        await until_decided(house, "r-2")
+        assert await Ledger(house.bus).find("r-0") is None
+        await held.release()
+        await house.until_idle()
+    decided = [kept.request_id for kept in await house.kept()]
+    assert decided == ["r-2", "r-0", "r-1"], "those of one strategy in their order"
+
+
+async def test_a_killed_trainer_s_strategy_is_taken_over(house: House):
+    killed = await Turns(house.bus, lease_s=LEASE_S).take(STRATEGY)
+    assert killed is not None
+    await ask(house, 0)
+    async with house.working(house.worker(turn_lease_s=LEASE_S)):
+        await house.until_idle()
+    assert not killed.is_fresh
+    assert len(await house.kept()) == 1
+
+
+async def test_what_was_found_in_a_turn_that_was_lost_is_not_decided(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    worker = house.worker(turn_lease_s=LEASE_S)
+    decide, tries = worker._decider.decide, []
+
+    async def stalled(*arguments):
+        tries.append(await Ledger(house.bus).find("r-0"))
+        if len(tries) == 1:
+            await house.bus.key_put(BUCKET_LEASES, f"trainer.{STRATEGY}", b"another")
+            await asyncio.sleep(2 * LEASE_S)
+        return await decide(*arguments)
+
+    monkeypatch.setattr(worker._decider, "decide", stalled)
+    await ask(house, 0)
+    async with house.working(worker):
+        await house.until_idle()
+    assert tries == [None, None]
+    assert len(await house.kept()) == 1
+
+
+async def test_no_two_trainers_have_one_name(house: House):
+    first, second = Turns(house.bus), Turns(house.bus.handle())
+    assert await first.take(STRATEGY) is not None
+    assert await second.take(STRATEGY) is None
+    assert await first.take(STRATEGY) is not None
+    assert await second.take(OTHER) is not None
+
+
+async def test_who_stops_gives_back_what_it_only_held(house: House):
+    assert await Turns(house.bus).take(STRATEGY) is not None
+    await ask(house, 0)
+    await ask(house, 1, strategy=OTHER)
+    async with house.working(house.worker(strategies=BOTH)):
+        await until_decided(house, "r-1")
+    work = await (await house.bus.work_queue(RETRAIN, "trainers")).next(1.0)
+    assert work is not None
+    assert work.deliveries == 2
