@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.role_runtime import NATS_VARIABLE, SHARDED_ROLE, metrics_at, process_name
+from deploy.scorer_terms import terms_to_record
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key
@@ -21,17 +23,18 @@ PORT_TAKEN = "address already in use"
 
 @contextmanager
 def broker_url(
-    nats: str | None, state: StateDir, port: int = 0, strategies: Sequence[str] = ()
+    nats: str | None, state: StateDir, settings: RunSettings, port: int = 0
 ) -> Iterator[str]:
     """Yield the URL of the server named, or of an embedded one that ends with this block.
 
-    `strategies` are recorded beside it: those that orders may be given for.
+    Beside it is recorded which strategies orders may be given for, and which models may speak.
     """
     if nats is not None:
         yield nats
         return
     with _embedded(state, port) as broker:
-        state.write_url(broker.url, strategies)
+        strategies = [strategy.name for strategy in settings.strategies]
+        state.write_url(broker.url, strategies, terms_to_record(settings))
         try:
             yield broker.url
         finally:

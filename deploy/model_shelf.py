@@ -9,6 +9,7 @@ from deploy.connection import connect
 from deploy.known_models import find_model, known_models
 from deploy.model_words import model_name
 from deploy.recorded import newest_event_ts
+from deploy.scorer_refusals import Refusals, refusals_of
 from models.card import ModelCard
 from models.registry import Pointer, Registry
 from streams.bus import Bus
@@ -21,7 +22,8 @@ class ModelLine(msgspec.Struct, frozen=True):
     `age_days` of event time since it came into force, None before the first event. `max_age_days`
     and `is_expired` by the configuration that was given, None without one. `canary` answers
     `canary_share` of the signals, "" and 0 where there is none; `previous` is what a rollback
-    brings back, "" for nothing.
+    brings back, "" for nothing. `refused` is why the scorers refused the model, "" where they did
+    not: then `speaking` speaks instead, "" for none of this scope; `canary_refused` the same.
     """
 
     scope: str
@@ -37,6 +39,9 @@ class ModelLine(msgspec.Struct, frozen=True):
     age_days: float | None = None
     max_age_days: float | None = None
     is_expired: bool | None = None
+    refused: str = ""
+    speaking: str = ""
+    canary_refused: str = ""
 
 
 async def models_in_force(
@@ -55,8 +60,10 @@ async def models_in_force(
 
 
 async def model_lines(bus: Bus) -> tuple[ModelLine, ...]:
-    """Return what the registry on `bus` points at, by scope."""
-    return tuple(_line(pointer) for pointer in await Registry(bus).pointers())
+    """Return what the registry on `bus` points at, by scope, and what scorers say of it."""
+    pointers = await Registry(bus).pointers()
+    refusals = await refusals_of(bus, pointers)
+    return tuple(_line(pointer, refusals) for pointer in pointers)
 
 
 def aged(
@@ -114,9 +121,10 @@ def _aged(line: ModelLine, now_ts: int, max_ages: Mapping[str, float | None]) ->
     )
 
 
-def _line(pointer: Pointer) -> ModelLine:
+def _line(pointer: Pointer, refusals: Refusals) -> ModelLine:
     scope = pointer.strategy if pointer.symbol is None else f"{pointer.strategy} {pointer.symbol}"
     current, canary, previous = pointer.current, pointer.canary, pointer.previous
+    speaking = refusals.speaking(pointer)
     return ModelLine(
         scope,
         model_name(current.version),
@@ -128,4 +136,7 @@ def _line(pointer: Pointer) -> ModelLine:
         canary.version if canary is not None else "",
         pointer.share if canary is not None else 0.0,
         previous.version if previous is not None else "",
+        refused=refusals.why(pointer, current),
+        speaking=speaking.version if speaking is not None and speaking.digest else "",
+        canary_refused=refusals.why(pointer, canary),
     )

@@ -26,6 +26,12 @@ def models_table(models: Iterable[ModelLine]) -> Table:
     return table
 
 
+def refusal_words(model: ModelLine) -> str:
+    """Say why a model that is in force by the registry does not speak, and who does instead."""
+    instead = f"{model.speaking} speaks" if model.speaking else "no model of this scope speaks"
+    return f"refused by the scorers, {instead}: {model.refused}"
+
+
 def _age(model: ModelLine) -> str:
     if model.age_days is None:
         return "-"
@@ -35,6 +41,10 @@ def _age(model: ModelLine) -> str:
 
 def _notes(model: ModelLine) -> str:
     notes = []
+    if model.refused:
+        notes.append(refusal_words(model))
+    if model.canary_refused:
+        notes.append(f"canary refused by the scorers: {model.canary_refused}")
     if model.is_expired:
         notes.append("expired")
     if model.pinned:

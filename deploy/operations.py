@@ -15,12 +15,14 @@ from deploy.known_strategies import check_heard_of
 from deploy.model_words import model_name, share_of_signals
 from deploy.operator import Operator
 from deploy.recorded import newest_event_ts, recorded
+from deploy.scorer_terms import ScorerTerms
+from models.artifact import Artifact
 from models.card import ModelCard
 from models.registry import Pointer, Registry
 from streams import subjects, topology
 from streams.bus import HEADER_ID, Bus
 from streams.clock import SystemClock
-from streams.errors import ConfigError, ConflictError, ModelError
+from streams.errors import ConfigError, ConflictError, ModelError, ModelRefused
 from streams.events import Audit
 from trainers.retraining.ledger import Decision, Ledger
 from trainers.retraining.operations import Action, Operation, carry_out_operation
@@ -51,17 +53,25 @@ class Done(msgspec.Struct, frozen=True):
 
 
 async def promote(
-    bus: Bus, name: str, operator: Operator, *, symbol: str | None = None, share: float = 1.0
+    bus: Bus,
+    name: str,
+    operator: Operator,
+    *,
+    symbol: str | None = None,
+    share: float = 1.0,
+    terms: ScorerTerms | None = None,
 ) -> Done:
     """Bring the model called `name` into force for its scope, or for one symbol alone.
 
-    `share` below 1 makes it a canary, 0 ends that. Raises ConfigError where no model, or several,
-    are called so, or it was made for another scope, ModelError where it cannot come into force.
+    `share` below 1 makes it a canary, 0 ends that. `terms` are the scorers', as far as they are
+    known. Raises ConfigError where no model, or several, are called so, or it was made for another
+    scope, ModelError where it cannot come into force, as one that the scorers would refuse.
     """
     await finish_left(bus)
     found = find_model(await known_models(bus), name)
     model = found[0]
-    card = await _card(bus, model.digest, model.version)
+    artifact = await _artifact(bus, model.digest, model.version)
+    card = artifact.card
     scope = (model.strategy, symbol or card.symbol)
     if card.strategy != model.strategy or card.symbol not in (None, scope[1]):
         of = card.strategy if card.symbol is None else f"{card.strategy} on {card.symbol}"
@@ -69,21 +79,33 @@ async def promote(
         raise ConfigError(f"{model.version} is a model of {of}, it cannot speak for {to}")
     if share == 0.0:
         await _check_canary(bus, scope, model)
+    else:
+        _check_proof(artifact, scope, terms)
     return await _change(
         bus, "promote", scope, operator, card=card, digest=model.digest, share=share
     )
 
 
-async def roll_back(bus: Bus, strategy: str, symbol: str | None, operator: Operator) -> Done:
-    """Bring the model before the one in force back. Raises ModelError where there is none."""
+async def roll_back(
+    bus: Bus,
+    strategy: str,
+    symbol: str | None,
+    operator: Operator,
+    terms: ScorerTerms | None = None,
+) -> Done:
+    """Bring the model before the one in force back.
+
+    Raises ModelError where there is none, or by their `terms` the scorers would refuse it.
+    """
     await finish_left(bus)
     await check_heard_of(bus, strategy)
     pointer = await Registry(bus).pointer(strategy, symbol)
     previous = pointer.previous if pointer is not None else None
     if previous is None:
         raise ModelError(f"nothing to roll back to: {_said(strategy, symbol)} had no other model")
-    card = await _card(bus, previous.digest, previous.version)
-    return await _change(bus, "rollback", (strategy, symbol), operator, card=card)
+    artifact = await _artifact(bus, previous.digest, previous.version)
+    _check_proof(artifact, (strategy, symbol), terms)
+    return await _change(bus, "rollback", (strategy, symbol), operator, card=artifact.card)
 
 
 async def expire(bus: Bus, strategy: str, symbol: str | None, operator: Operator) -> Done:
@@ -237,14 +259,28 @@ async def _check_canary(bus: Bus, scope: tuple[str, str | None], model: KnownMod
         raise ModelError(f"{model.version} is no canary that could end: {_said(*scope)} {said}")
 
 
-async def _card(bus: Bus, digest: str, version: str) -> ModelCard:
+def _check_proof(
+    artifact: Artifact, scope: tuple[str, str | None], terms: ScorerTerms | None
+) -> None:
+    # Not where operations are only finished: it takes onnxruntime.
+    from deploy.model_proof import prove
+
+    try:
+        prove(artifact, *scope, terms)
+    except ModelRefused as refused:
+        raise ModelError(
+            f"the scorers would refuse {artifact.version}, nothing was done: {refused}"
+        ) from None
+
+
+async def _artifact(bus: Bus, digest: str, version: str) -> Artifact:
     artifact = await Registry(bus).get(digest)
     if artifact is None:
         raise ModelError(
             f"{version} is known by name only: the object store has no model {digest[:12]}; it "
             "must be trained again"
         )
-    return artifact.card
+    return artifact
 
 
 def _overtaken(strategy: str, symbol: str | None) -> str:

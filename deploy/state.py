@@ -13,9 +13,10 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streams.errors import ConfigError
 
@@ -80,12 +81,18 @@ class StateDir:
                 f"{error.strerror}"
             ) from None
 
-    def write_url(self, url: str, strategies: Sequence[str] = ()) -> None:
-        """Record where the server listens and which strategies run there, for other commands."""
+    def write_url(
+        self, url: str, strategies: Sequence[str] = (), terms: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record where the server listens and which strategies run there, for other commands.
+
+        `terms`: by what the scorers there let models speak.
+        """
         target = self.root / "broker.json"
         partial = target.with_suffix(".partial")
         partial.write_text(
-            json.dumps({"url": url, "strategies": list(strategies)}), encoding="utf-8"
+            json.dumps({"url": url, "strategies": list(strategies), "terms": terms}),
+            encoding="utf-8",
         )
         partial.replace(target)
 
@@ -99,6 +106,10 @@ class StateDir:
         found = self._recorded("strategies")
         names = found if isinstance(found, list) else []
         return tuple(name for name in names if isinstance(name, str))
+
+    def read_terms(self) -> object:
+        """Return what is recorded of the scorers' terms, None when nothing is."""
+        return self._recorded("terms")
 
     def forget_url(self) -> None:
         """Say that no server listens any more."""

@@ -3,6 +3,7 @@
 The private key stays with the trainer; its public half lies beside it, for the scorers to read.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.config import RunSettings
@@ -23,14 +24,20 @@ def ensure_signing_key(state: StateDir) -> SigningKey:
     return key
 
 
+def known_keys(state: StateDir, configured: Iterable[str]) -> tuple[str, ...]:
+    """Return the key of the state directory, where it has one, and those that are configured."""
+    public = _public_file(state)
+    own = (public.read_text(encoding="ascii").strip(),) if public.is_file() else ()
+    return (*own, *configured)
+
+
 def trusted_keys(state: StateDir, settings: RunSettings) -> tuple[str, ...]:
     """Return the hex public keys whose models a scorer of this run lets speak.
 
     Raises ConfigError when there is none.
     """
     public = _public_file(state)
-    own = (public.read_text(encoding="ascii").strip(),) if public.is_file() else ()
-    keys = (*own, *settings.trusted_keys)
+    keys = known_keys(state, settings.trusted_keys)
     if not keys:
         raise ConfigError(
             f"no signer is trusted: there is no {public} and trusted_keys is empty; start the "

@@ -58,7 +58,7 @@ def demo(
 
     loaded = importlib.import_module(f"deploy.scenarios.{scenario.value}").load(settings)
     output.say(f"assay demo: {loaded.title}")
-    with _state(state_dir) as state, broker_url(nats, state, port) as url:
+    with _state(state_dir) as state, broker_url(nats, state, settings, port) as url:
         tally = run_loop(
             demonstrate(loaded, settings, config, assignments or (), url, state, output)
         )

@@ -1,6 +1,7 @@
 """`assay models`: what puts a model in force, holds it there, or takes it away."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -14,6 +15,7 @@ from streams.bus import Bus
 
 if TYPE_CHECKING:
     from deploy.operations import Done
+    from deploy.scorer_terms import ScorerTerms
 
 TEXT_SHOWN = 400
 
@@ -21,6 +23,13 @@ StrategyArgument = Annotated[str, typer.Argument(help="The strategy.", metavar="
 SymbolOption = Annotated[
     str | None,
     typer.Option("--symbol", help="The model of one symbol, not the strategy's.", metavar="SYMBOL"),
+]
+
+RunFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The scorers' run file: the model must pass by it.", metavar="FILE"
+    ),
 ]
 
 T = TypeVar("T")
@@ -37,6 +46,7 @@ def promote(
         typer.Option(min=0.0, max=1.0, help="Below 1: as canary, beside the model in force."),
     ] = 1.0,
     symbol: SymbolOption = None,
+    config: RunFileOption = None,
     nats: NatsOption = None,
     state_dir: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
@@ -44,7 +54,8 @@ def promote(
     """Put a model in force: one that was before, or a challenger from the shadow.
 
     With --share it becomes a canary, which answers that share of the signals, chosen by their
-    ids; --share 0 ends it. Refused while the model in force is pinned.
+    ids; --share 0 ends it. Refused while the model in force is pinned, and where the scorers would
+    refuse the model: by the run of --state-dir, or by --config.
 
     Example: assay models promote rsi2_mean_reversion-3f2a --share 0.1 --why "try it" --by ann
     """
@@ -52,10 +63,12 @@ def promote(
 
     operator = operator_of(by, why)
     _check(symbol=symbol)
+    state = StateDir(state_dir)
+    terms = _terms(config, nats, state)
     _do(
-        lambda bus: carry_out(bus, version, operator, symbol=symbol, share=share),
+        lambda bus: carry_out(bus, version, operator, symbol=symbol, share=share, terms=terms),
         nats,
-        StateDir(state_dir),
+        state,
         as_json,
     )
 
@@ -65,11 +78,14 @@ def rollback(
     why: WhyOption,
     by: ByOption = None,
     symbol: SymbolOption = None,
+    config: RunFileOption = None,
     nats: NatsOption = None,
     state_dir: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring back the model that was in force before; twice brings back what was rolled back.
+
+    Refused where the scorers would refuse that model, as by assay models promote.
 
     Example: assay models rollback rsi2_mean_reversion --why "accepts everything" --by ann
     """
@@ -77,7 +93,9 @@ def rollback(
 
     operator = operator_of(by, why)
     _check(strategy, symbol)
-    _do(lambda bus: roll_back(bus, strategy, symbol, operator), nats, StateDir(state_dir), as_json)
+    state = StateDir(state_dir)
+    terms = _terms(config, nats, state)
+    _do(lambda bus: roll_back(bus, strategy, symbol, operator, terms), nats, state, as_json)
 
 
 def expire(
@@ -150,6 +168,17 @@ async def over_bus(url: str, work: Callable[[Bus], Awaitable[T]]) -> T:
         return await work(bus)
     finally:
         await bus.close()
+
+
+def _terms(config: Path | None, nats: str | None, state: StateDir) -> "ScorerTerms | None":
+    """Return by what the scorers let a model speak, None where nobody here knows."""
+    from deploy.scorer_terms import recorded_terms, terms_of
+
+    if config is None:
+        return recorded_terms(state) if nats is None else None
+    from deploy.config import load_run
+
+    return terms_of(load_run(config, ()), state)
 
 
 def _hold(

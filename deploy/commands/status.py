@@ -5,6 +5,9 @@ from datetime import timedelta
 from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, url_of
 from deploy.output import Output
 from deploy.state import StateDir
+from deploy.terminal_text import one_line
+
+TEXT_SHOWN = 400
 
 
 def status(
@@ -19,6 +22,7 @@ def status(
 
     Example: assay status --state-dir .assay --json
     """
+    from deploy.model_table import refusal_words
     from deploy.role_runtime import process_name, run_loop
     from deploy.survey import survey
 
@@ -35,7 +39,8 @@ def status(
     if not found.roles:
         output.say("  no role has made progress yet")
     for model in found.models:
-        output.say(f"  {model.scope}: {model.version}")
+        refused = f" ({refusal_words(model)})" if model.refused else ""
+        output.say(one_line(f"  {model.scope}: {model.version}{refused}", TEXT_SHOWN))
     if not found.models:
         output.say("  no model is in force")
     output.document(found)

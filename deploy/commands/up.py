@@ -59,7 +59,7 @@ def up(
     state = StateDir(state_dir.resolve())
     state.make()
     strategies = [strategy.name for strategy in settings.strategies]
-    with broker_url(nats, state, port, strategies) as url:
+    with broker_url(nats, state, settings, port) as url:
         output.say(f"broker {without_passwords(url)}")
         shown, hidden = without_secrets(assignments or ())
         os.environ.update(hidden)

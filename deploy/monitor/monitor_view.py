@@ -18,6 +18,7 @@ from deploy.monitor.strategy_words import (
     hit_words,
     model_words,
     note_words,
+    refused_words,
     share_words,
     style_of,
 )
@@ -87,6 +88,8 @@ def _made_plain(picture: Picture) -> Picture:
 def _urgency(one: StrategyPicture) -> tuple[int, float, str]:
     levels = {"detected": 0, "warning": 1}
     nearest = max((line.share or 0.0 for line in one.detectors), default=0.0)
+    if any(line.place == "refused" for line in one.models):
+        return 0, -nearest, one.strategy
     return levels.get(one.level, 2), -nearest, one.strategy
 
 
@@ -123,6 +126,7 @@ def _block(one: StrategyPicture, cells: int, *, ascii_only: bool) -> list[Render
     title = _one_line(one.strategy, "bold")
     title.append(f"   {model_words(one, is_long=True)}", "not bold")
     lines: list[RenderableType] = [title]
+    lines += [_one_line(f"  {words}", "bold red") for words in refused_words(one)]
     if one.policy:
         why = f": {one.policy_why}" if one.policy_why else ""
         lines.append(_one_line(f"  policy {one.policy}{why}", "bold yellow"))

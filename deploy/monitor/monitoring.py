@@ -3,6 +3,8 @@
 from collections import Counter, OrderedDict, deque
 from typing import Any
 
+import msgspec
+
 from deploy.config import RunSettings
 from deploy.kill_switch import counting_among, standing_among
 from deploy.monitor.drift_source import DriftSource, detector_lines
@@ -10,9 +12,10 @@ from deploy.monitor.event_words import SKEW, event_line
 from deploy.monitor.judged_outcomes import JudgedOutcomes
 from deploy.monitor.picture import EventLine, ModelLine, Picture, StrategyPicture
 from deploy.monitor.stream_reader import StreamReader, Tail
+from deploy.scorer_refusals import Refusals, refusals_of
 from deploy.state import StateDir
 from deploy.survey import role_lines
-from models.registry import Pointer, Registry
+from models.registry import Placing, Pointer, Registry
 from streams import subjects, topology
 from streams.bus import Message
 from streams.errors import BusError, ModelRefused, without_passwords
@@ -25,7 +28,7 @@ OUTCOMES_READ_MAX = 50_000
 EVENTS_READ_MAX = 20_000
 EVENTS_KEPT_MAX = 500
 STRATEGIES_SHOWN_MAX = 1_000
-IN_FORCE, CANARY, SHADOW = "in_force", "canary", "shadow"
+IN_FORCE, CANARY, SHADOW, REFUSED = "in_force", "canary", "shadow", "refused"
 
 
 class Monitoring:
@@ -73,7 +76,7 @@ class Monitoring:
             if isinstance(event, Retrain):
                 self._take(topology.RETRAIN, event, message)
         roles = await role_lines(self._bus)
-        pointers = await self._pointers()
+        pointers, refusals = await self._pointers()
         waiting = await _requests_waiting(self._bus)
         event_ts = max((self._outcomes.newest_ts, *(role.event_ts for role in roles)))
         names = {*self._seen, *self._outcomes.strategies, *pointers, *waiting}
@@ -87,7 +90,9 @@ class Monitoring:
             roles=roles,
             strategies=tuple(
                 [
-                    await self._strategy(name, pointers.get(name, []), watches, waiting, event_ts)
+                    await self._strategy(
+                        name, pointers.get(name, []), refusals, watches, waiting, event_ts
+                    )
                     for name in shown
                 ]
             ),
@@ -123,25 +128,27 @@ class Monitoring:
             known = self._alarm_ts.get(event.strategy, 0)
             self._alarm_ts[event.strategy] = max(known, event.ts)
 
-    async def _pointers(self) -> dict[str, list[Pointer]]:
+    async def _pointers(self) -> tuple[dict[str, list[Pointer]], Refusals]:
         found: dict[str, list[Pointer]] = {}
-        for pointer in await Registry(self._bus).pointers():
+        pointers = await Registry(self._bus).pointers()
+        for pointer in pointers:
             found.setdefault(pointer.strategy, []).append(pointer)
-        return found
+        return found, await refusals_of(self._bus, pointers)
 
     async def _strategy(
         self,
         name: str,
         pointers: list[Pointer],
+        refusals: Refusals,
         watches: dict[tuple[str, str], Any],
         waiting: Counter[str],
         event_ts: int,
     ) -> StrategyPicture:
-        models = [line for pointer in pointers for line in _placed(pointer, event_ts)]
-        models += await self._shadows(name, pointers)
+        models = [line for pointer in pointers for line in _placed(pointer, refusals, event_ts)]
+        models += await self._shadows(name, pointers, refusals)
         # A model of `ml.model_path` speaks without a pointer.
         newest = self._outcomes.newest_model(name)
-        placed = next((p.current for p in pointers if p.symbol is None), None)
+        placed = next((refusals.speaking(p) for p in pointers if p.symbol is None), None)
         in_force = newest if placed is None else placed.version if placed.digest else ""
         policy = standing_among(self._orders.get(name, ()))
         watch = watches.get((name, in_force))
@@ -162,7 +169,9 @@ class Monitoring:
             requests_waiting=waiting[name],
         )
 
-    async def _shadows(self, name: str, pointers: list[Pointer]) -> list[ModelLine]:
+    async def _shadows(
+        self, name: str, pointers: list[Pointer], refusals: Refusals
+    ) -> list[ModelLine]:
         found = []
         for pointer in pointers:
             try:
@@ -173,8 +182,8 @@ class Monitoring:
                 ModelLine(one.version, pointer.symbol, SHADOW, 0.0, 0, None)
                 for one in record.shadows
             ]
-            if pointer.previous is not None:
-                previous = pointer.previous
+            previous, speaking = pointer.previous, refusals.speaking(pointer)
+            if previous is not None and (speaking is None or previous.digest != speaking.digest):
                 found.append(
                     ModelLine(
                         previous.version, pointer.symbol, SHADOW, 0.0, previous.effective_ts, None
@@ -183,25 +192,30 @@ class Monitoring:
         return found
 
 
-def _placed(pointer: Pointer, event_ts: int) -> list[ModelLine]:
-    """Return the model in force of a scope and its canary, where there is one."""
-    current, canary = pointer.current, pointer.canary
-    lines = [
-        ModelLine(
-            current.version,
-            pointer.symbol,
-            IN_FORCE,
-            1.0 - (pointer.share if canary is not None else 0.0),
-            current.effective_ts,
-            _age_s(current.effective_ts, event_ts),
-            pointer.pinned,
-        )
-    ]
-    if canary is not None:
-        age_s = _age_s(canary.effective_ts, event_ts)
-        since = canary.effective_ts
-        lines.append(ModelLine(canary.version, pointer.symbol, CANARY, pointer.share, since, age_s))
+def _placed(pointer: Pointer, refusals: Refusals, event_ts: int) -> list[ModelLine]:
+    """Return what speaks in a scope, its canary, and what should but was refused."""
+    speaking, canary = refusals.speaking(pointer), pointer.canary
+    canary_refused = refusals.why(pointer, canary)
+    share = pointer.share if canary is not None and not canary_refused else 0.0
+    lines = []
+    if speaking is not None:
+        is_pinned = pointer.pinned and speaking == pointer.current
+        line = _line(pointer, speaking, IN_FORCE, 1.0 - share, event_ts)
+        lines.append(msgspec.structs.replace(line, pinned=is_pinned))
+    if canary is not None and not canary_refused:
+        lines.append(_line(pointer, canary, CANARY, share, event_ts))
+    for placing in (pointer.current, canary):
+        why = refusals.why(pointer, placing)
+        if placing is not None and why:
+            line = _line(pointer, placing, REFUSED, 0.0, event_ts)
+            lines.append(msgspec.structs.replace(line, refused=why))
     return lines
+
+
+def _line(pointer: Pointer, placing: Placing, place: str, share: float, event_ts: int) -> ModelLine:
+    since = placing.effective_ts
+    age_s = _age_s(since, event_ts)
+    return ModelLine(placing.version, pointer.symbol, place, share, since, age_s)
 
 
 def _age_s(since_ts: int, event_ts: int) -> float | None:

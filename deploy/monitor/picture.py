@@ -43,9 +43,11 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class ModelLine(msgspec.Struct, frozen=True):
-    """A model of a strategy: `place` is in_force, canary or shadow; `share` of the signals.
+    """A model of a strategy: `place` is in_force, canary, shadow or refused.
 
-    `symbol` None: for all of them. `age_s` is counted in event time, from `effective_ts` on.
+    `share` of the signals. `symbol` None: for all of them. `age_s` is counted in event time, from
+    `effective_ts` on. `refused`: it should be in force or canary, and this is why the scorers do
+    not let it speak.
     """
 
     version: str
@@ -55,6 +57,7 @@ class ModelLine(msgspec.Struct, frozen=True):
     effective_ts: int
     age_s: float | None
     pinned: bool = False
+    refused: str = ""
 
 
 class StrategyPicture(msgspec.Struct, frozen=True):

@@ -92,6 +92,8 @@ def calibration_words(scores: Scores) -> list[str]:
 def note_words(one: StrategyPicture, *, is_long: bool = False) -> str:
     """Say what else there is to know."""
     said = []
+    if not is_long:
+        said.append(_placed(one, "refused"))
     if one.policy and not is_long:
         said.append(one.policy)
     said += [_placed(one, place) for place in ("canary", "shadow") if is_long or place == "canary"]
@@ -107,6 +109,15 @@ def note_words(one: StrategyPicture, *, is_long: bool = False) -> str:
     elif is_long:
         said.append(f"no alarm in {one.outcomes_since_alarm:,} outcomes")
     return "; ".join(filter(None, said))
+
+
+def refused_words(one: StrategyPicture) -> list[str]:
+    """Say of each model that the scorers refused why they did."""
+    return [
+        f"{short_version(one.strategy, line.version)} refused by the scorers: {line.refused}"
+        for line in one.models
+        if line.place == "refused"
+    ]
 
 
 def _placed(one: StrategyPicture, place: str) -> str:

@@ -311,6 +311,11 @@ async def test_the_commands_speak_to_a_broker(broker, nats_bus, capsys, tmp_path
     assert "is pinned" in found["error"]
     assert (await say("unpin", STRATEGY, *why))[0] == 0
     assert (await say("promote", "nothing", *why))[0] == 2
+    run.write_text(f"trusted_keys: ['{'ab' * 32}']\nstrategies: [{{name: alpha, kind: external}}]")
+    given = ("--config", str(run), "--state-dir", str(tmp_path), *why)
+    status, found = await say("promote", SECOND.version, *given)
+    assert status == 1
+    assert f"would refuse {SECOND.version}, nothing was done" in found["error"]
     assert (await say("rollback", "beta", *why))[0] == 2
     assert (await say("promote", SECOND.version, "--share", "7", *why))[0] == 2
     status, found = await say("show", SECOND.version)

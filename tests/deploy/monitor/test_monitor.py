@@ -20,12 +20,14 @@ from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
 from deploy.survey import survey
+from engine.answer import HEADER_ROLE
 from engine.drift.drift_monitor import DriftMonitor
 from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from models.registry import Registry
-from streams import subjects, topology
+from streams import codec, subjects, topology
 from streams.broker import EmbeddedBroker
-from streams.events import Policy, Progress
+from streams.bus import HEADER_ERROR
+from streams.events import Deployment, Policy, Progress
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision
@@ -73,7 +75,33 @@ async def test_a_run_is_told_from_nothing_over_one_outcome_to_all_that_happened(
     kinds = ["deployed", "drift", "kept", "policy", "audit"]
     assert sorted(event.kind for event in picture.events) == sorted(kinds)
     assert {role.role for role in picture.roles} == {"drift", "labeller"}
+    await a_model_that_the_scorers_refuse_is_told_as_that(bus, broker.url, state, model)
     await the_command_says_the_same(broker.url, state)
+
+
+async def a_model_that_the_scorers_refuse_is_told_as_that(
+    bus: NatsBus, url: str, state: StateDir, before: str
+) -> None:
+    refused = Deployment("breakout", None, "breakout-refused", "cd" * 32, 9, before, {}, "r-9")
+    await Registry(bus).point(
+        *("breakout", None, refused.version, refused.digest),
+        effective_ts=9,
+        expected=1,
+        request_id=refused.request_id,
+    )
+    headers = {
+        HEADER_ROLE: "scorer",
+        HEADER_ERROR: "model_refused: of no use",
+        "Assay-Sequence": "9",
+    }
+    subject = subjects.dead_letter(subjects.deployed("breakout"))
+    await bus.publish(subject, codec.encode(refused), headers=headers)
+    [told] = (await picture_of(url, SETTINGS, state, "breakout")).strategies
+    placed = {line.version: (line.place, line.refused) for line in told.models}
+    assert placed == {before: ("in_force", ""), refused.version: ("refused", "of no use")}
+    assert told.model == before
+    [line] = (await survey(url)).models
+    assert (line.version, line.speaking, line.refused) == (refused.version, before, "of no use")
 
 
 async def the_command_says_the_same(url: str, state: StateDir) -> None:
@@ -86,6 +114,7 @@ async def the_command_says_the_same(url: str, state: StateDir) -> None:
     assert [one["strategy"] for one in document["strategies"]] == ["breakout"]
     assert {event["strategy"] for event in document["events"]} == {"breakout"}
     assert "AUC" in done.stderr
+    assert "refused refused by the scorers: of no use" in done.stderr
 
 
 @pytest.mark.broker
