@@ -9,7 +9,7 @@ from models.signing import load_or_create_signing_key
 from models.vector import vector_names
 from streams import codec, layer_a, subjects, topology
 from streams.bus import Bus
-from streams.events import Retrain
+from streams.events import Progress, Retrain
 from streams.memory_bus import MemoryBus
 from tests.trainers.events import events_of
 from tests.trainers.samples import layer_a_dataset, with_signal_columns
@@ -72,7 +72,13 @@ class House:
             await self.bus.send(subjects.outcome(STRATEGY, scored.symbol), codec.encode(outcome))
         await self.bus.flush()
 
+    async def come_to(self, ts: int) -> None:
+        """Let the market go on until then, with or without signals."""
+        progress = Progress("scorer", 0, ts, 0)
+        await self.bus.publish(subjects.progress("scorer", 0), codec.encode(progress))
+
     async def ask(self, request_id: str, ts: int, reason: str = "initial", since_ts: int = 0):
+        await self.come_to(ts)
         request = Retrain(request_id, STRATEGY, None, reason, since_ts, "test", ts)
         await self.bus.publish(subjects.retrain(STRATEGY), codec.encode(request))
 

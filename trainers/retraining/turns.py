@@ -55,11 +55,10 @@ class Turns:
         try:
             yield
         finally:
-            await end_tasks((renewing,))
             try:
-                await lease.release()
-            except BusError as error:
-                log.warning("a turn is left to lapse: %s", error)
+                await end_tasks((renewing,))
+            finally:
+                await _release(lease)
 
     async def _renew(self, lease: Lease) -> None:
         # One that another took is not taken back: what the other did is not known here.
@@ -70,3 +69,10 @@ class Turns:
             except BusError as error:
                 # It is held until it lapses, and whoever decides looks at that.
                 log.warning("a turn could not be renewed: %s", error)
+
+
+async def _release(lease: Lease) -> None:
+    try:
+        await lease.release()
+    except BusError as error:
+        log.warning("a turn is left to lapse: %s", error)

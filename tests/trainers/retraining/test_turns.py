@@ -34,6 +34,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 async def ask(house: House, number: int, *, strategy: str = STRATEGY, hours: int = 0) -> None:
     ts = end_of(SKILLED) + hours * DAY_NS // 24
+    await house.come_to(ts)
     request = Retrain(f"r-{number}", strategy, None, "refresh:slope", 0, "drift", ts)
     await house.bus.publish(subjects.retrain(strategy), codec.encode(request))
 
@@ -107,6 +108,25 @@ async def test_no_two_trainers_have_one_name(house: House):
     assert await second.take(STRATEGY) is None
     assert await first.take(STRATEGY) is not None
     assert await second.take(OTHER) is not None
+
+
+async def test_who_is_stopped_at_any_moment_gives_the_turn_back(house: House):
+    turns = Turns(house.bus)
+    for waits in range(4):
+
+        async def work() -> None:
+            lease = await turns.take(STRATEGY)
+            assert lease is not None
+            async with turns.kept(lease):
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(work())
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert await Turns(house.bus).take(STRATEGY) is not None, waits
+        await house.bus.key_put(BUCKET_LEASES, f"trainer.{STRATEGY}", b"")
 
 
 async def test_who_stops_gives_back_what_it_only_held(house: House):
