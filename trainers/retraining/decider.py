@@ -9,6 +9,7 @@ from engine.policies import TRAINER
 from engine.settings import StrategySettings
 from models.artifact import Artifact
 from models.registry import Registry
+from streams import subjects
 from streams.bus import Bus
 from streams.errors import ModelRefused
 from streams.events import Deployment, Policy, Retrain
@@ -78,6 +79,21 @@ class Decider:
         if request.action == REVIEW:
             return await self._reviewed(request, cutoff_ts, incumbent, record, database)
         return await self._trained(request, cutoff_ts, incumbent, record, database)
+
+    async def reviews_beside(self, request: Retrain) -> list[Retrain]:
+        """Return what a strategy's review asks of symbols with something in their own shadow.
+
+        The ids follow from the request's: asked again, it is the same reviews.
+        """
+        found = []
+        if request.action == REVIEW and request.symbol is None:
+            for symbol in await self._shadows.symbols(request.strategy):
+                name = f"{request.request_id}.{subjects.token(symbol)}"
+                review = msgspec.structs.replace(request, request_id=name, symbol=symbol, model="")
+                with contextlib.suppress(ModelRefused):
+                    if await self._has_entrants(review):
+                        found.append(review)
+        return found
 
     async def refuse(self, request: Retrain, cutoff_ts: int, reason: str) -> Decision:
         """Decide that nothing changes because no answer could be found."""
@@ -157,13 +173,7 @@ class Decider:
         record: ScopeRecord,
         database: FeatureDatabase,
     ) -> Decision:
-        entrants = entrants_of(
-            incumbent,
-            record,
-            self._settings,
-            aside_ts=aside_since(await standing_policy(self._bus, request.strategy)),
-            forebears=await self._forebears(incumbent.artifact),
-        )
+        entrants = await self._entrants(request, incumbent, record)
         shadow = [(one, await self._artifact(one.digest)) for one in entrants]
         known = [(one, artifact) for one, artifact in shadow if artifact is not None]
         task = Task(
@@ -202,6 +212,25 @@ class Decider:
             is_champion_refused=bool(result.champion_refused),
             is_back=is_back,
         )
+
+    async def _entrants(
+        self, request: Retrain, incumbent: Incumbent, record: ScopeRecord
+    ) -> tuple[Entrant, ...]:
+        # A policy is the strategy's: of a symbol's own model it says nothing.
+        is_whole = request.symbol is None
+        policy = await standing_policy(self._bus, request.strategy) if is_whole else None
+        return entrants_of(
+            incumbent,
+            record,
+            self._settings,
+            aside_ts=aside_since(policy),
+            forebears=await self._forebears(incumbent.artifact),
+        )
+
+    async def _has_entrants(self, request: Retrain) -> bool:
+        incumbent = await incumbent_of(self._registry, self._strategies[request.strategy], request)
+        record = await self._shadows.of(request.strategy, request.symbol)
+        return bool(await self._entrants(request, incumbent, record))
 
     def _too_early(self, task: Task, database: FeatureDatabase) -> JobResult | None:
         """Return what a job would say of a drift behind which too little has happened, or None."""

@@ -5,6 +5,7 @@ superseded     it is about a model that is not in force any more, or there is a 
 no_champion    there is no model that could be recalibrated
 coalesced      the same was asked for a time as late or later, and is answered or waits
 cooldown       the scope was answered a short while of event time ago
+ahead          its times lie more than AHEAD_DAYS_MAX behind all that is known: a wrong clock
 gave_up        it was taken again and again, and whoever took it died
 
 What waits in the queue depends on how fast a trainer is, and decisions must not: a request gives
@@ -35,8 +36,11 @@ NO_CHAMPION = "no_champion"
 COALESCED = "coalesced"
 COOLDOWN = "cooldown"
 GAVE_UP = "gave_up"
+AHEAD = "ahead"
+AHEAD_DAYS_MAX = 31.0
+"""A clock on the wall may run before the market's by a closed month; further is a mistake."""
 
-ASKS_FOR_NOTHING = (PINNED, SUPERSEDED, COALESCED, NO_CHAMPION)
+ASKS_FOR_NOTHING = (PINNED, SUPERSEDED, COALESCED, NO_CHAMPION, AHEAD)
 """Refusals that leave the policy as it is, whatever the request was about."""
 
 
@@ -63,6 +67,15 @@ def refusal_of(
     if _is_answered(request, cutoff_ts, record) or _gives_way(request, waiting, settings):
         return COALESCED
     return COOLDOWN if _is_cooling(request, cutoff_ts, record, settings) else ""
+
+
+def is_ahead(request: Retrain, known_ts: int) -> bool:
+    """Whether a request's times lie far behind the newest event time that is known.
+
+    Answered, it would stand for all that is asked until then; waiting, it would have them give way.
+    """
+    newest_ts = max(request.ts, request.since_ts)
+    return newest_ts > known_ts + int(AHEAD_DAYS_MAX * DAY_NS)
 
 
 def _is_superseded(request: Retrain, cutoff_ts: int, incumbent: Incumbent) -> bool:

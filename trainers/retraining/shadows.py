@@ -13,6 +13,7 @@ after it, says nothing of the champion that stands.
 import msgspec
 
 from models.registry import scope_key
+from streams import subjects
 from streams.bus import Bus
 from streams.errors import ConflictError, ModelRefused
 from streams.events import Retrain
@@ -58,7 +59,8 @@ class ScopeRecord(msgspec.Struct, frozen=True):
 
     `champion` is the digest that `tried` challengers were judged beside since it came into force,
     or since its last confirmed drift. `alarmed` is the champion whose drift was confirmed, ""
-    where none stands, `changed_ts` the signal time from which on it is taken to have failed.
+    where none stands, `changed_ts` the signal time from which on it is taken to have failed:
+    not before it was last found to have skill.
     `returned_ts` is when it was last found to have skill again, 0 where it was not.
     `placed` is the least revision of the pointer that a decision about it was made at.
     """
@@ -167,7 +169,7 @@ class ScopeRecord(msgspec.Struct, frozen=True):
             cleared = msgspec.structs.replace(
                 self,
                 alarmed=self.champion,
-                changed_ts=request.since_ts,
+                changed_ts=max(request.since_ts, self.returned_ts),
                 returned_ts=0,
                 looks=(),
                 tried=0,
@@ -238,6 +240,13 @@ class Shadows:
                 f"the key {BUCKET_MODELS}/{key} is not a shadow record ({error}); write {{}} there"
             ) from None
         return msgspec.structs.replace(record, revision=entry.revision)
+
+    async def symbols(self, strategy: str) -> list[str]:
+        """Return the symbols of which a record of their own was noted, sorted."""
+        begins = f"{scope_key(strategy, None, KIND)}."
+        keys = await self._bus.keys(BUCKET_MODELS)
+        own = (key.removeprefix(begins) for key in keys if key.startswith(begins))
+        return sorted(map(subjects.name_of, own))
 
     async def note(self, decision: Decision) -> ScopeRecord:
         """Note a decision; doing it again changes nothing. Raises ConflictError under a storm."""

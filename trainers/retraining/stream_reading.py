@@ -5,9 +5,11 @@ import contextlib
 from streams import codec, subjects, topology
 from streams.bus import HEADER_ID, Bus
 from streams.errors import WireError
-from streams.events import Policy
+from streams.events import Policy, Progress
 from streams.standing import standing
 from streams.validation import check_policy
+
+WATERMARKS = ((topology.SCORED, "scorer"), (topology.OUTCOMES, "labeller"))
 
 
 async def standing_policy(bus: Bus, strategy: str) -> Policy | None:
@@ -22,6 +24,20 @@ async def standing_policy(bus: Bus, strategy: str) -> Policy | None:
                     check_policy(event)
                     found = event
     return found
+
+
+async def newest_progress_ts(bus: Bus) -> int:
+    """Return the event time that the scorers and labellers have come to, 0 for none."""
+    newest = 0
+    for stream, role in WATERMARKS:
+        wanted = (f"progress.{role}.>",)
+        last = await bus.last_seq(stream, wanted)
+        async for batch in standing(bus, stream, wanted, start_seq=max(last, 1)):
+            with contextlib.suppress(WireError):
+                events = [codec.decode(message.payload) for message in batch]
+                times = (one.event_ts for one in events if isinstance(one, Progress))
+                newest = max(newest, *times)
+    return newest
 
 
 async def holds(bus: Bus, stream: str, subject: str, msg_id: str) -> bool:

@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,8 +38,9 @@ from trainers.retraining.job import FAILED
 from trainers.retraining.job_process import COMMAND
 from trainers.retraining.ledger import Decision, Ledger
 from trainers.retraining.publishing import Publishing
-from trainers.retraining.refusals import GAVE_UP
+from trainers.retraining.refusals import AHEAD, COALESCED, GAVE_UP, is_ahead
 from trainers.retraining.request import check_request, is_persons
+from trainers.retraining.stream_reading import newest_progress_ts
 from trainers.retraining.taking import Taken, Taking
 from trainers.retraining.together import run_together
 from trainers.retraining.training_jobs import TrainingJobs
@@ -50,8 +52,18 @@ from trainers.settings import TrainSettings
 TAKE_TIMEOUT_S = 0.5
 QUEUE_ANSWER_S = 2.0
 DELIVERIES_MAX = 5
+STANDS_FOR_NO_REVIEW = (COALESCED, AHEAD)
+"""Refusals of a strategy's review that go for its symbols' as well."""
 
 log = logging.getLogger("assay.trainer")
+
+
+class _Desk(NamedTuple):
+    """What a worker works with while it runs."""
+
+    queue: WorkQueue
+    collecting: Collecting | None
+    database: FeatureDatabase
 
 
 class RetrainWorker:
@@ -140,6 +152,7 @@ class RetrainWorker:
             )
             collector = Collector(database, provenance, is_rereading=True)
             collecting = Collecting(self._bus, collector) if self._collects else None
+            desk = _Desk(queue, collecting, database)
             vouching = Vouching(self._bus, queue, self._shard)
 
             async def take() -> None:
@@ -150,7 +163,7 @@ class RetrainWorker:
                         if found is not None:
                             taken, turn = found
                             async with self._turns.kept(turn):
-                                await self._handle(taken, turn, queue, collecting, database)
+                                await self._handle(taken, turn, desk)
                 finally:
                     await taking.close()
 
@@ -174,37 +187,21 @@ class RetrainWorker:
             await work.done()
         return request
 
-    async def _handle(
-        self,
-        taken: Taken,
-        turn: Lease,
-        queue: WorkQueue,
-        collecting: Collecting | None,
-        database: FeatureDatabase,
-    ) -> None:
+    async def _handle(self, taken: Taken, turn: Lease, desk: _Desk) -> None:
         work, request = taken.work, taken.request
-        began = asyncio.get_running_loop().time()
         self._meter.begin()
         try:
-            decision = await self._ledger.find(request.request_id)
-            is_fresh = False
+            decision = await self._answer(request, work, turn, desk)
+            if decision is not None and decision.reason not in STANDS_FOR_NO_REVIEW:
+                for review in await self._decider.reviews_beside(request):
+                    decision = await self._answer(review, work, turn, desk)
+                    if decision is None:
+                        break
             if decision is None:
-                waiting = () if is_persons(request) else await _behind(queue, work.message)
-                if collecting is not None:
-                    await collecting.catch_up()
-                cutoff_ts = request.ts or database.newest_exit_ts(request.strategy)
-                found = await self._decide(request, cutoff_ts, database, waiting, work)
-                if not turn.is_fresh:
-                    log.warning("the turn of %s was lost meanwhile", request.strategy)
-                    await work.retry(0.0)
-                    return
-                decision, is_fresh = await self._ledger.decide(found)
-                took_s = asyncio.get_running_loop().time() - began
-                self._meter.decide(request, decision, took_s)
+                log.warning("the turn of %s was lost meanwhile", request.strategy)
+                await work.retry(0.0)
             else:
-                log.info("request %s was decided before", request.request_id)
-            await self._publishing.carry_out(decision, is_fresh=is_fresh)
-            await work.done()
+                await work.done()
         except ModelError as error:
             # What was decided stands in the ledger: whoever starts next finishes it.
             log.error("request %s cannot be carried out: %s", request.request_id, error)
@@ -216,6 +213,35 @@ class RetrainWorker:
         finally:
             self._meter.end()
             await end_tasks((taken.beating,))
+
+    async def _answer(
+        self, request: Retrain, work: Work, turn: Lease, desk: _Desk
+    ) -> Decision | None:
+        """Decide a request and carry that out; None, and nothing done, where the turn was lost."""
+        began = asyncio.get_running_loop().time()
+        decision = await self._ledger.find(request.request_id)
+        is_fresh = False
+        if decision is None:
+            found = await self._found(request, work, desk)
+            if not turn.is_fresh:
+                return None
+            decision, is_fresh = await self._ledger.decide(found)
+            took_s = asyncio.get_running_loop().time() - began
+            self._meter.decide(request, decision, took_s)
+        else:
+            log.info("request %s was decided before", request.request_id)
+        return await self._publishing.carry_out(decision, is_fresh=is_fresh)
+
+    async def _found(self, request: Retrain, work: Work, desk: _Desk) -> Decision:
+        waiting = () if is_persons(request) else await _behind(desk.queue, work.message)
+        if desk.collecting is not None:
+            await desk.collecting.catch_up()
+        newest_ts = desk.database.newest_exit_ts(request.strategy)
+        known_ts = max(newest_ts, await newest_progress_ts(self._bus))
+        if is_ahead(request, known_ts):
+            return await self._decider.refuse(request, known_ts, AHEAD)
+        waiting = [newer for newer in waiting if not is_ahead(newer, known_ts)]
+        return await self._decide(request, request.ts or newest_ts, desk.database, waiting, work)
 
     async def _decide(
         self,
@@ -259,7 +285,7 @@ class RetrainWorker:
         await self._bus.publish(subject, message.payload, headers=headers)
 
 
-async def _behind(queue: WorkQueue, message: Message) -> list[Retrain]:
+async def _behind(queue: WorkQueue, message: Message) -> Sequence[Retrain]:
     """Return the requests behind a message in the queue, as far as they can be honoured."""
     found = []
     for later in await queue.behind(message):

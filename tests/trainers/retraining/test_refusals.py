@@ -7,7 +7,7 @@ from streams.events import Retrain
 from tests.models.tiny_model import tiny_artifact
 from trainers.dataset import DAY_NS
 from trainers.retraining.incumbent import Incumbent
-from trainers.retraining.refusals import refusal_of
+from trainers.retraining.refusals import AHEAD_DAYS_MAX, is_ahead, refusal_of
 from trainers.retraining.shadows import Answer, ScopeRecord
 from trainers.settings import TrainSettings
 
@@ -113,6 +113,16 @@ def test_a_request_gives_way_to_one_that_was_asked_before_its_model_would_be_in_
 )
 def test_a_request_gives_way_to_its_like_only(other: Retrain):
     assert refusal(asked(), None, (other,)) == ""
+
+
+def test_a_wall_clock_may_run_before_what_is_known_but_not_for_ever():
+    far = NOW_TS + int(AHEAD_DAYS_MAX * DAY_NS)
+    assert not is_ahead(asked(ts=far), NOW_TS)
+    assert is_ahead(asked(ts=far + 1), NOW_TS)
+    # A request without a time of its own may still be about a change that is to come.
+    about = Retrain("r", "alpha", None, "drift:slope", far + 1, "drift")
+    assert is_ahead(about, NOW_TS)
+    assert not is_ahead(about, NOW_TS + 1)
 
 
 def test_a_scope_cools_down_in_event_time():

@@ -2,8 +2,11 @@
 
 import itertools
 import sys
+from collections import Counter
+from dataclasses import replace as data_replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from models.artifact import Artifact
@@ -237,6 +240,42 @@ async def test_what_was_tried_beside_a_champion_counts_until_a_drift_is_confirme
     assert record.tried == (1 if is_alarm else 2)
     assert {shadow.digest for shadow in record.shadows} == {first.digest, second.digest}
     assert await house.policies() == (["observe"] if is_alarm else [])
+
+
+async def test_a_review_of_a_strategy_is_one_of_its_symbols_own_models_too(house: House):
+    dull, right, wrong = model(house, 0.0), model(house, 1.0), model(house, -1.0)
+    await house.tell(data_replace(HISTORY, symbols=np.full(len(HISTORY), "BRK.B")))
+    await in_force(house, dull)
+    await in_shadow(house, wrong)
+    registry = Registry(house.bus)
+    await registry.put(right)
+    for symbol, shadow in (("BRK.B", right), ("QUIET", right), ("BARE", None)):
+        await registry.point(
+            STRATEGY, symbol, dull.version, dull.digest, effective_ts=BEGUN_TS, expected=0
+        )
+        shadows = (Shadow(shadow.version, shadow.digest, "r-0"),) if shadow else ()
+        record = ScopeRecord(shadows=shadows, champion=dull.digest)
+        key = scope_key(STRATEGY, symbol, "shadow")
+        await house.bus.key_put(BUCKET_MODELS, key, msgspec.json.encode(record))
+    aside = Policy(STRATEGY, "observe", by="trainer", why="drift:slope")
+    await house.bus.publish(subjects.policy(STRATEGY), codec.encode(aside))
+    await reviewed(house, END)
+    # Asked again, as after a death before the end, it is the same reviews.
+    await reviewed(house, END)
+    decisions = await Ledger(house.bus).decisions()
+    told = {d.request_id: (d.deployment.symbol, d.reason) for d in decisions if d.request}
+    assert told == {
+        "review-0": (None, "in_shadow"),
+        "review-0.BRK%2EB": ("BRK.B", "better"),
+        "review-0.QUIET": ("QUIET", "in_shadow"),
+    }
+    assert all(decision.is_out for decision in decisions)
+    assert (await pointer_of(house, "BRK.B")).current.digest == right.digest
+    assert (await pointer_of(house)).current.digest == dull.digest
+    events = [*await house.deployed(), *await house.kept()]
+    assert Counter(e.request_id for e in events if e.request_id in told) == Counter(list(told))
+    # What the trainer ordered is about the strategy's model.
+    assert await house.policies() == ["observe"]
 
 
 async def test_no_job_is_started_where_no_look_is_due(house: House):

@@ -26,8 +26,9 @@ def decision(
     looks: dict[str, int] | None = None,
     expected: int = 0,
     parent: str = "",
+    since_ts: int = 0,
 ) -> Decision:
-    request = Retrain(f"r-{number}", "alpha", None, reason, 0, "drift", number, action)
+    request = Retrain(f"r-{number}", "alpha", None, reason, since_ts, "drift", number, action)
     event = Deployment(
         "alpha", None, f"v{number}", f"d{number}", number, None, {"reason": word}, share=share
     )
@@ -119,6 +120,13 @@ async def test_of_many_writers_none_is_lost():
     assert await Shadows(bus).of("alpha", "A") == ScopeRecord()
 
 
+async def test_the_symbols_with_records_of_their_own_are_known_by_their_names():
+    bus = MemoryBus()
+    for strategy, symbol in (("alpha", None), ("alpha", "BRK.B"), ("alpha", "A"), ("alpha2", "C")):
+        await bus.key_put(BUCKET_MODELS, scope_key(strategy, symbol, "shadow"), b"{}")
+    assert await Shadows(bus).symbols("alpha") == ["A", "BRK.B"]
+
+
 async def test_a_record_that_cannot_be_read_is_told():
     bus = MemoryBus()
     await bus.key_put(BUCKET_MODELS, scope_key("alpha", None, "shadow"), b"rubbish")
@@ -150,6 +158,17 @@ def test_a_drift_makes_every_look_from_before_it_worthless():
     assert record.look_at("x", "c").count == 1
     record = record.noting(decision(2, reason="drift:slope", looks={}))
     assert record.look_at("x", "c").count == 0
+
+
+def test_a_champion_that_came_back_fails_from_its_return_on_at_the_earliest():
+    back = decision(20, action="review", reason="review", word="skill_returned", looks={})
+    record = after(decision(5, reason="drift:slope"), back)
+    assert record.failed_since("c") is None
+    # The monitor's window holds nothing of before the first change: it dates the next one alike.
+    again = decision(30, reason="drift:slope", since_ts=3)
+    assert record.noting(again).failed_since("c") == 20
+    later = decision(30, reason="drift:slope", since_ts=25)
+    assert record.noting(later).failed_since("c") == 25
 
 
 def test_a_refused_alarm_says_nothing_of_the_champion():

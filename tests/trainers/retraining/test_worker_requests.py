@@ -42,6 +42,34 @@ async def test_of_requests_that_pile_up_the_newest_is_worked_on_and_the_rest_are
     ]
 
 
+async def test_a_request_of_a_wrong_clock_is_refused_and_keeps_no_later_one_from_its_answer(
+    house: House,
+):
+    await house.tell(SKILLED)
+    known_ts = end_of(SKILLED) + 40 * DAY_NS
+    await house.come_to(known_ts)
+    times = (known_ts, known_ts + 32 * DAY_NS, 2**61, known_ts + 2 * DAY_NS)
+    # All wait when the first is taken: it gives way to none that is refused.
+    for number, ts in enumerate(times):
+        request = Retrain(f"r-{number}", STRATEGY, None, "refresh:slope", 0, "drift", ts)
+        await house.bus.publish(subjects.retrain(STRATEGY), codec.encode(request))
+    async with house.working(house.worker()):
+        await house.until_idle()
+    ledger = Ledger(house.bus)
+    found = [await ledger.find(f"r-{number}") for number in range(4)]
+    assert [decision is not None and decision.is_refusal for decision in found] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    refused = found[2]
+    assert refused is not None
+    assert (refused.reason, refused.cutoff_ts) == ("ahead", known_ts)
+    assert [d.request_id for d in await house.deployed()] == ["r-0"]
+    assert await house.policies() == []
+
+
 async def test_a_scope_cools_down_but_a_person_is_heard(house: House):
     await house.tell(SKILLED)
     settings = TrainSettings(learners=("logistic",), cooldown_days=30.0)
