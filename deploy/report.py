@@ -17,6 +17,8 @@ REASONS = {
     "too_few_outcomes": "too few outcomes to judge",
     "too_few_samples": "too few samples to train",
     "nothing_to_learn": "nothing to learn from",
+    "nothing_in_shadow": "nothing was in the shadow to review",
+    "in_shadow": "nothing in the shadow was better",
     "pinned": "the model in force is pinned",
     "overtaken": "another model came first",
     "too_few_samples_since_change": "too few samples since the change",

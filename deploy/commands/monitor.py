@@ -41,6 +41,7 @@ def monitor(
     Example: assay monitor --once --state-dir .assay --config quickstart
     """
     from deploy.config import load_run
+    from deploy.known_strategies import check_name
     from deploy.monitor.drift_source import check_detectors
     from deploy.monitor.live_monitor import LiveMonitor, picture_of
     from deploy.monitor.monitor_view import picture_view
@@ -50,6 +51,8 @@ def monitor(
     console, state = output.console, StateDir(state_dir)
     settings = load_run(config, assignments or ())
     check_detectors(settings)
+    if strategy is not None:
+        check_name(strategy, "--strategy")
 
     async def stay() -> None:
         stop = asyncio.Event()

@@ -51,10 +51,10 @@ class DriftSource:
 
     @property
     def in_words(self) -> str:
-        """Where the statistics come from."""
+        """Where the statistics come from: as short as one line of a narrow window."""
         if self._found is not None:
-            return "the drift role's snapshot"
-        return "the last outcomes, judged again" if self.is_cut else "all outcomes, judged again"
+            return "the role's snapshot"
+        return "the last outcomes" if self.is_cut else "all outcomes"
 
     def step(self, event: Event) -> None:
         """Take an event of OUTCOMES: not needed any more once there is a snapshot."""

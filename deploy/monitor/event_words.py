@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from deploy.model_words import share_of_signals
 from deploy.monitor.picture import EventLine
 from deploy.report import in_words, short_version
+from engine.policies import TRAINER
 from streams.bus import Message
 from streams.events import Audit, Deployment, Drift, Event, Policy, Retrain
+from trainers.learner import NULL
 
 KEPT = "models.kept."
 SKEW = "skew"
@@ -30,7 +32,8 @@ def event_line(event: Event, message: Message) -> EventLine | None:
             text = deployment_words(event, is_kept=is_kept)
             return _line(event.effective_ts, message, event.strategy, kind, text)
         case Policy():
-            text = f"policy {event.action} by {event.by or 'nobody'}{_because(event.why)}"
+            why = _because(why_ordered(event.by, event.why))
+            text = f"policy {event.action} by {event.by or 'nobody'}{why}"
             return _line(event.effective_ts, message, event.strategy, "policy", text)
         case Audit() if event.action in ONLY_AUDITED:
             model = f" {short_version(event.strategy, event.version)}" if event.version else ""
@@ -60,7 +63,7 @@ def deployment_words(made: Deployment, *, is_kept: bool) -> str:
     scope = f" for {made.symbol}" if made.symbol else ""
     reason = str(made.verdict.get("why", made.verdict.get("reason", "")))
     if is_kept:
-        did = f"{model} not deployed{scope}" if made.version else f"the model stays{scope}"
+        did = f"{model} not deployed{scope}" if made.digest else f"{_staying(made)}{scope}"
     elif made.share <= 0.0:
         did = f"canary {model} ended{scope}"
     elif made.share < 1.0:
@@ -71,6 +74,18 @@ def deployment_words(made: Deployment, *, is_kept: bool) -> str:
         did = f"{model} in force{scope}"
     by = f" by {made.by}" if made.by else ""
     return f"{did}{by}{_because(made.why or in_words(reason))}"
+
+
+def why_ordered(by: str, why: str) -> str:
+    """Say why a policy was ordered; the trainer gives what it was asked and the gate's word.
+
+    >>> why_ordered("trainer", "drift:slope: not_better_than_null")
+    'drift:slope: not better than the null model'
+    """
+    if by != TRAINER:
+        return why
+    asked, colon, reason = why.rpartition(": ")
+    return f"{asked}{colon}{in_words(reason)}"
 
 
 def day(ts: int) -> str:
@@ -90,6 +105,13 @@ def number(value: float) -> str:
 def clock(ts: int) -> str:
     """Return month, day and time of a wall clock's time, UTC: no day of event time looks so."""
     return f"{datetime.fromtimestamp(ts / 1e9, UTC):%m-%d %H:%M}" if ts > 0 else "-"
+
+
+def _staying(made: Deployment) -> str:
+    """Say what stays where no model was made that could have been deployed."""
+    if made.previous in (None, "", NULL):
+        return "no model deployed"
+    return f"{short_version(made.strategy, made.previous)} stays"
 
 
 def _because(why: str) -> str:

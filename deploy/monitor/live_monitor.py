@@ -23,8 +23,12 @@ PICTURE_S = 15.0
 
 
 async def picture_of(url: str, settings: RunSettings, state: StateDir, only: str | None) -> Picture:
-    """Return one picture of the broker at `url`. Raises BrokerError when none answers there."""
+    """Return one picture of the broker at `url`.
+
+    Raises BrokerError when none answers there, ConfigError for a strategy of which nobody knows.
+    """
     async with monitoring(url, settings, state, only) as one:
+        await one.check_known()
         return await one.picture()
 
 

@@ -95,7 +95,7 @@ def _urgency(one: StrategyPicture) -> tuple[int, float, str]:
 
 def _head(picture: Picture) -> Text:
     head = _one_line(f"event time {day(picture.event_ts)}", "bold")
-    head.append(f"   {picture.url}   drift: {picture.drift_from}", "not bold dim")
+    head.append(f"   {picture.url}   drift from {picture.drift_from}", "not bold dim")
     return head
 
 

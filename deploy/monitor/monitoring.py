@@ -7,8 +7,9 @@ import msgspec
 
 from deploy.config import RunSettings
 from deploy.kill_switch import counting_among, standing_among
+from deploy.known_strategies import check_heard_of
 from deploy.monitor.drift_source import DriftSource, detector_lines
-from deploy.monitor.event_words import SKEW, event_line
+from deploy.monitor.event_words import SKEW, event_line, why_ordered
 from deploy.monitor.judged_outcomes import JudgedOutcomes
 from deploy.monitor.picture import EventLine, ModelLine, Picture, StrategyPicture
 from deploy.monitor.stream_reader import StreamReader, Tail
@@ -64,6 +65,13 @@ class Monitoring:
         self._events = deque(
             sorted(self._events, key=lambda one: one.wall_ts), maxlen=EVENTS_KEPT_MAX
         )
+
+    async def check_known(self) -> None:
+        """Raise ConfigError where nobody knows of the one strategy to look at: a slip, mostly."""
+        configured = {one.name for one in self._settings.strategies}
+        known = {*configured, *self._seen, *self._outcomes.strategies}
+        if self._only is not None and self._only not in known:
+            await check_heard_of(self._bus, self._only, known)
 
     async def picture(self) -> Picture:
         """Return the picture of this moment."""
@@ -158,7 +166,7 @@ class Monitoring:
             model=in_force,
             models=tuple(models),
             policy=policy.action if policy is not None else "",
-            policy_why=policy.why if policy is not None else "",
+            policy_why=why_ordered(policy.by, policy.why) if policy is not None else "",
             scores=self._outcomes.scores(name, in_force),
             has_reference=watch is not None and watch.has_reference,
             detectors=detector_lines(watch),

@@ -27,6 +27,7 @@ from models.registry import Registry
 from streams import codec, subjects, topology
 from streams.broker import EmbeddedBroker
 from streams.bus import HEADER_ERROR
+from streams.errors import ConfigError
 from streams.events import Deployment, Policy, Progress
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
@@ -113,6 +114,8 @@ async def the_command_says_the_same(url: str, state: StateDir) -> None:
     document = json.loads(done.stdout)
     assert [one["strategy"] for one in document["strategies"]] == ["breakout"]
     assert {event["strategy"] for event in document["events"]} == {"breakout"}
+    with pytest.raises(ConfigError, match=r"'breakou' is not known.*nearest: 'breakout'"):
+        await picture_of(url, SETTINGS, state, "breakou")
     assert "AUC" in done.stderr
     assert "refused refused by the scorers: of no use" in done.stderr
 
@@ -188,7 +191,11 @@ async def until_seen(monitor: LiveMonitor, *texts: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [((), "no broker is known"), (("--set", "drift.detectors=[sloppe]"), "slope")],
+    [
+        ((), "no broker is known"),
+        (("--set", "drift.detectors=[sloppe]"), "slope"),
+        (("--strategy", ""), "--strategy must be 1 to"),
+    ],
 )
 def test_what_cannot_be_looked_at_is_told_and_nothing_is_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
@@ -207,14 +214,14 @@ async def test_the_drift_roles_snapshot_says_what_it_knew_and_another_ones_is_le
         core.step(event)
     source = await DriftSource.of(SETTINGS, state, bus)
     assert source.watches() == {}
-    assert source.in_words == "all outcomes, judged again"
+    assert source.in_words == "all outcomes"
     write(core, state, await incarnations_of(bus), basis="another configuration")
     assert source.watches() == {}
     write(core, state, await incarnations_of(bus), basis_of("drift", SETTINGS, state))
     [watch] = source.watches().values()
     assert (watch.model, watch.outcomes) == ("m", 200)
     assert watch.detectors == core.state()[0].detectors
-    assert source.in_words == "the drift role's snapshot"
+    assert source.in_words == "the role's snapshot"
 
 
 async def test_without_a_snapshot_the_outcomes_are_judged_again_by_the_same_core(tmp_path: Path):

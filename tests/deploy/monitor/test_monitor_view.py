@@ -34,7 +34,7 @@ SCORES = Scores(
     ece_perfect=0.032,
     ece_perfect_95=0.046,
 )
-EMPTY = Picture("nats://h:1", 0, (), (), (), "all outcomes, judged again")
+EMPTY = Picture("nats://h:1", 0, (), (), (), "all outcomes")
 
 
 def detector(share: float = 0.45, level: str = "") -> DetectorLine:
@@ -252,12 +252,30 @@ def test_names_that_look_like_markup_are_names():
             "2 not deployed: too few outcomes to judge",
         ),
         (
+            "models.kept.a",
+            Deployment("a", None, "constant", "", 1, "a-1", {"reason": "too_few_samples"}),
+            "kept",
+            "1 stays: too few samples to train",
+        ),
+        (
+            "models.kept.a",
+            Deployment("a", None, "constant", "", 1, None, {"reason": "nothing_in_shadow"}),
+            "kept",
+            "no model deployed: nothing was in the shadow to review",
+        ),
+        (
             "models.deployed.a",
             Deployment("a", None, "constant", "", 1, "a-1", {}, "r", 1.0, "ann", "odd"),
             "deployed",
             "the null model in force by ann: odd",
         ),
         ("policy.a", Policy("a", "block", "ann", "", 5), "policy", "policy block by ann"),
+        (
+            "policy.a",
+            Policy("a", "observe", "trainer", "drift:slope: not_better_than_null", 5),
+            "policy",
+            "policy observe by trainer: drift:slope: not better than the null model",
+        ),
         (
             "audit.a",
             Audit("a", None, "pin", "a-1", "ann", "while I look", 7),
