@@ -141,13 +141,14 @@ def _check(place: "Place", output: Output) -> int:
 
 def _retrain(place: "Place", output: Output, *, forced: bool) -> int:
     from deploy.learning.learning import retrain, run_at
-    from deploy.learning.learning_view import answer_lines
+    from deploy.learning.learning_view import answer_lines, too_early_lines
     from deploy.operator import operator_of
 
     operator = operator_of(None, WHY_FORCED) if forced else None
     report = run_at(place, lambda site: retrain(site, forced=operator))
     _say(answer_lines(report.answers), output)
-    if not report.asked:
+    _say(too_early_lines(report.too_early), output)
+    if not (report.asked or report.too_early):
         output.say("nothing is due: every strategy has a model, and no drift stands")
     output.document(report)
     return NEGATIVE if report.is_any_kept else QUIET

@@ -6,6 +6,8 @@ So where it is not known whether one lives, it is waited for first and helped th
 
 import asyncio
 from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,7 +15,6 @@ from deploy.config import RunSettings
 from deploy.report import in_words
 from deploy.role_runtime import RoleContext
 from deploy.state import StateDir
-from deploy.wiring.trainer import worker_of
 from streams import subjects, topology
 from streams.errors import BusError, ConfigError
 from streams.events import Retrain
@@ -22,6 +23,9 @@ from streams.limits import WORK_ACK_WAIT_S
 from streams.nats_bus import NatsBus
 from streams.waiting import end_tasks
 from trainers.retraining.ledger import Decision, Ledger
+
+if TYPE_CHECKING:
+    from trainers.retraining.worker import RetrainWorker
 
 POLL_S = 0.1
 LOOKS = 5
@@ -83,6 +87,13 @@ def answered_of(decision: Decision) -> Answered:
     )
 
 
+def _worker(context: RoleContext, folder: Path) -> "RetrainWorker":
+    # What a trainer needs is half of what such a process weighs: most find nothing to answer.
+    from deploy.wiring.trainer import worker_of
+
+    return worker_of(context, folder)
+
+
 class Answering:
     """Answers what waits at `bus` for the strategies of `settings`."""
 
@@ -112,7 +123,7 @@ class Answering:
                     context = RoleContext(
                         self._settings, self._state, self._bus, 0, 1, lambda: None
                     )
-                    work = asyncio.create_task(worker_of(context, folder).run(stop))
+                    work = asyncio.create_task(_worker(context, folder).run(stop))
                 await asyncio.sleep(POLL_S)
             stop.set()
             if work is not None:

@@ -28,6 +28,7 @@ from deploy.state import StateDir
 from deploy.survey import role_lines
 from engine.settings import StrategySettings
 from streams.clock import SystemClock
+from streams.errors import BusError, ConfigError
 from streams.events import Audit, Retrain
 from streams.nats_bus import NatsBus
 from streams.provision import provision
@@ -36,6 +37,7 @@ from trainers.retraining.ledger import Ledger
 
 LABELLER = "labeller"
 ASKED = "retrain"
+GOES_ON = "it goes on from there"
 
 
 Place = tuple[str, RunSettings, StateDir, str | None]
@@ -66,11 +68,14 @@ def run_at(
     """Return what `work` does at a place; a signal ends it in order.
 
     With `changes` the streams are made where they are not there yet. Raises ConfigError for a
-    strategy that is not configured, BrokerError where no server answers.
+    strategy that is not configured and, with `changes`, for another run's configuration;
+    BrokerError where no server answers, BusError where it goes away.
     """
     url, settings, state, only = place
     if only is not None:
         check_configured(only, [one.name for one in settings.strategies])
+    if changes:
+        _check_own(url, settings, state)
 
     async def main() -> T:
         cancel_on_signals()
@@ -79,10 +84,25 @@ def run_at(
             if changes:
                 await provision(bus.jetstream)
             return await work(Site(bus, url, settings, state, only))
+        except BusError as error:
+            if bus.connected:
+                raise
+            raise BusError(f"{error}; when the broker is back, run it again: {GOES_ON}") from error
         finally:
             await bus.close()
 
     return run_loop(main())
+
+
+def _check_own(url: str, settings: RunSettings, state: StateDir) -> None:
+    """Raise ConfigError where another configuration runs: its drift would be judged by this one."""
+    configured, running = {one.name for one in settings.strategies}, set(state.read_strategies())
+    if url == state.read_url() and running and running != configured:
+        raise ConfigError(
+            f"--config is not that of the run in {state.root}: it has "
+            f"{', '.join(sorted(configured))}, there {', '.join(sorted(running))} run; "
+            "give the run's own, or start the run again with this one"
+        )
 
 
 class DriftReport(msgspec.Struct, frozen=True):
@@ -93,15 +113,20 @@ class DriftReport(msgspec.Struct, frozen=True):
 
 
 class RetrainReport(msgspec.Struct, frozen=True):
-    """What was asked for here and what it came to, and what else was answered meanwhile."""
+    """What was asked for here and what it came to, and what else was answered meanwhile.
+
+    `too_early` are the strategies that a model is due for before anything to learn from is known.
+    """
 
     asked: tuple[str, ...]
     answers: tuple[Answered, ...]
+    too_early: tuple[str, ...] = ()
 
     @property
     def is_any_kept(self) -> bool:
-        """Whether something that was asked for here brought no model into force."""
-        return any(not one.is_promoted for one in self.answers if one.request_id in self.asked)
+        """Whether something that is due here brought no model into force."""
+        own = (one for one in self.answers if one.request_id in self.asked)
+        return bool(self.too_early) or any(not one.is_promoted for one in own)
 
 
 class CycleReport(msgspec.Struct, frozen=True):
@@ -133,10 +158,12 @@ async def retrain(site: Site, *, forced: Operator | None = None) -> RetrainRepor
     answering = Answering(site.bus, site.settings, site.state)
     await finish_left(site.bus)
     await answering.finish()
-    own = [await _asked(site, request, forced) for request in await _due(site, forced is not None)]
+    due = await _due(site, forced is not None)
+    own = [await _asked(site, request, forced) for request in due if request.ts]
     await answering.finish(own)
     answers = [one for one in await _answers(site, before, own) if _is_told(site, one)]
-    return RetrainReport(tuple(own), tuple(answers))
+    too_early = dict.fromkeys(one.strategy for one in due if not one.ts)
+    return RetrainReport(tuple(own), tuple(answers), tuple(too_early))
 
 
 async def cycle(site: Site) -> CycleReport:
@@ -183,7 +210,10 @@ def _of_one(checked: Checked, site: Site) -> Checked:
 
 
 async def _due(site: Site, is_forced: bool) -> list[Retrain]:
-    """Return the requests that are due now, as of the event time up to which outcomes are known."""
+    """Return the requests that are due now, as of the event time up to which outcomes are known.
+
+    That is 0 before any.
+    """
     standing = await _standing(site)
     lines = await model_lines(site.bus)
     models = aged(lines, await newest_event_ts(site.bus), max_ages(site.settings))

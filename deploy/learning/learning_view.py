@@ -18,12 +18,17 @@ from engine.drift.watch_state import WatchState
 
 LINE_MAX = 320
 INDENT = "    "
+NULL = "the null model"
+NOT_INFERIOR = "not_inferior_after_drift"
+"""Why a model came into force of which it was not asked to be better than the champion."""
 
 
 def checked_lines(checked: Checked, standing: Iterable[StandingDrift]) -> list[str]:
     """Say where every watch stands, and which drifts do."""
     said_by = ", as the live drift role has" if checked.has_role else ""
     lines = [f"judged up to {_moment(checked.judged_ts)}{said_by}"]
+    if checked.judged_ts <= 0:
+        lines = ["there are no outcomes to judge yet"]
     lines += [line for watch in checked.watches for line in _watch(watch)]
     if not checked.watches:
         lines.append("no model is watched yet")
@@ -56,8 +61,10 @@ def answer_lines(answers: Iterable[Answered]) -> list[str]:
 def figure_words(figures: Mapping[str, float | str]) -> str:
     """Write the figures that decided as people say them, "" where there are none.
 
-    >>> figure_words({"gate_outcomes": 312.0, "gate_auc": 0.61, "p_value_vs_null": 0.004})
-    'judged on 312 outcomes; AUC 0.610; p 0.004 of being no better than the null model'
+    >>> figure_words({"gate_outcomes": 312.0, "gate_auc": 0.61})
+    'judged on 312 outcomes; AUC 0.610'
+    >>> figure_words({"p_value_vs_null": 0.004, "alpha": 0.1})
+    'p 0.004 of being no better than the null model (below 0.1 is asked)'
     """
     parts = []
     if isinstance(made_of := figures.get("training_samples"), int | float):
@@ -68,12 +75,25 @@ def figure_words(figures: Mapping[str, float | str]) -> str:
         against = figures.get("champion_auc")
         beside = f", the champion's {against:.3f}" if isinstance(against, int | float) else ""
         parts.append(f"AUC {area:.3f}{beside}")
-    for key, other in (("p_value_vs_null", "the null model"), ("p_value_vs_champion", "it")):
-        if isinstance(p := figures.get(key), int | float):
-            parts.append(f"p {number(p)} of being no better than {other}")
-    if isinstance(alpha := figures.get("alpha"), int | float):
-        parts.append(f"{number(alpha)} is asked")
-    return "; ".join(parts)
+    tests = [
+        f"p {number(p)} of being no better than {other}"
+        for key, other in (("p_value_vs_null", NULL), ("p_value_vs_champion", "the champion"))
+        if isinstance(p := figures.get(key), int | float)
+    ]
+    alpha = figures.get("alpha")
+    if tests and isinstance(alpha, int | float) and figures.get("reason") != NOT_INFERIOR:
+        # The level that is left counts in the test that decides: the last of them.
+        tests[-1] += f" (below {number(alpha)} is asked)"
+    return "; ".join(parts + tests)
+
+
+def too_early_lines(strategies: Iterable[str]) -> list[str]:
+    """Say for whom nothing could be asked yet."""
+    return [
+        f"{one}: a model is due, and there is nothing to learn from yet: no signal has had an "
+        "outcome, and the feature database has no sample of it"
+        for one in strategies
+    ]
 
 
 def status_view(status: LearningStatus, *, width: int, ascii_only: bool) -> RenderableType:
@@ -138,4 +158,4 @@ def _did(one: Answered) -> str:
 
 
 def _moment(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" if ts > 0 else "no event yet"
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}"

@@ -1,7 +1,8 @@
 """What a strategy's model lacks, and the request that is due for it.
 
 forced       a person wants a model now; no cooldown keeps it waiting
-initial      there is none
+no_model     there is none; as the drift monitor asks: a cooldown keeps it waiting, and what
+             fails to come of it changes no policy
 refresh:     a drift of the ranking channel stands: train again from its changepoint, which goes
              on with the same account of alpha that the alarm began
 calibration: one of the calibration channel stands
@@ -16,14 +17,14 @@ from deploy.config import RunSettings
 from deploy.learning.standing_drift import StandingDrift
 from deploy.model_shelf import ModelLine
 from engine.drift.drift_budget import RANKING
-from engine.drift.relearning import RECALIBRATE, RETRAIN
+from engine.drift.relearning import NO_MODEL, RECALIBRATE, RETRAIN
 from engine.settings import StrategySettings
 from streams import codec, subjects
 from streams.bus import Bus
 from streams.events import Retrain
 
 REQUESTED_BY = "learn"
-FORCED, INITIAL, SCHEDULE = "forced", "initial", "schedule"
+FORCED, SCHEDULE = "forced", "schedule"
 ID_CHARACTERS = 16
 
 
@@ -79,7 +80,7 @@ def needs_of(
         found.setdefault(one.model, need)
     has_model = strategy.ml.model_path or any(m.symbol is None and m.digest for m in own)
     if not has_model:
-        found[""] = Need(name, None, RETRAIN, INITIAL)
+        found[""] = Need(name, None, RETRAIN, NO_MODEL)
     for line in own:
         if line.is_expired and line.digest:
             need = Need(name, line.symbol, RETRAIN, SCHEDULE, 0, line.version)

@@ -15,15 +15,17 @@ import pytest
 from deploy.cli import execute
 from deploy.file_lock import FileLock
 from deploy.learning.history import history_of
+from deploy.learning.learning_view import figure_words
 from deploy.learning.needs import needs_of
 from deploy.learning.standing_drift import StandingDrift, standing_drifts
 from deploy.model_shelf import ModelLine
+from deploy.state import StateDir
 from engine.drift.drift_words import CANARY_DETAIL
 from engine.settings import StrategySettings
 from models.settings import MlSettings
-from streams import codec, subjects
+from streams import codec, subjects, topology
 from streams.broker import EmbeddedBroker
-from streams.events import Policy
+from streams.events import Policy, Progress
 from tests.deploy.learning_run import emptied, wait_less
 from tests.deploy.registry_stage import (
     FIRST,
@@ -37,6 +39,7 @@ from tests.deploy.registry_stage import (
     staged,
 )
 from tests.engine.market import DAY_NS, START_NS
+from trainers.gate import PROMOTED_AFTER_DRIFT
 from trainers.retraining.request import check_request, is_alarm_about, is_persons
 
 OWN = StrategySettings(STRATEGY)
@@ -64,9 +67,9 @@ def drift(channel: str = "ranking", model: str = "m-1", strategy: str = STRATEGY
     ("models", "standing", "expected"),
     [
         ([line()], [], []),
-        ([], [], [("retrain", "initial", 0, "")]),
-        ([line(digest="")], [], [("retrain", "initial", 0, "")]),
-        ([line(strategy="other")], [], [("retrain", "initial", 0, "")]),
+        ([], [], [("retrain", "no_model", 0, "")]),
+        ([line(digest="")], [], [("retrain", "no_model", 0, "")]),
+        ([line(strategy="other")], [], [("retrain", "no_model", 0, "")]),
         ([line()], [drift()], [("retrain", "refresh:slope", 77, "m-1")]),
         ([line()], [drift(strategy="other")], []),
         ([line()], [drift("calibration")], [("recalibrate", "calibration:slope", 77, "m-1")]),
@@ -246,13 +249,55 @@ def test_an_empty_broker_is_quiet_and_has_nothing_to_learn_from(
     assert (status, document["standing"], document["checked"]["watches"]) == (0, [], [])
     status, document = told("--cycle")
     assert (status, document["answers"]) == (0, [])
-    status, document = told("--retrain")
+    for mode in (("--retrain",), ("--retrain", "--force")):
+        status, document = told(*mode)
+        assert (status, document["asked"], len(document["too_early"])) == (1, [], 1)
+    assert told("--history") == (0, {"entries": []})
+
+
+@pytest.mark.broker
+def test_what_is_due_in_vain_is_asked_for_once_and_changes_no_policy(
+    broker: EmbeddedBroker, tmp_path: Path, capsys, monkeypatch
+):
+    wait_less(monkeypatch)
+
+    async def begin() -> None:
+        async with emptied(broker.url) as bus:
+            await publish_bars(bus)
+            await bus.publish(
+                subjects.progress("labeller", 0),
+                codec.encode(Progress("labeller", 0, NOW, await bus.last_seq(topology.INPUT))),
+            )
+
+    asyncio.run(begin())
+    status, document = told_by(broker, tmp_path, capsys, "--retrain")
     (answer,) = document["answers"]
-    assert (status, answer["reason"], answer["asked"]) == (1, "too_few_samples", "initial")
+    assert (status, answer["reason"], answer["asked"]) == (1, "too_few_samples", "no_model")
     # Nothing new is known: it was asked for, and is answered, once.
-    assert told("--retrain") == (status, document)
-    status, document = told("--history")
-    assert [one["kind"] for one in document["entries"]] == ["retrain", "kept", "policy"]
+    assert told_by(broker, tmp_path, capsys, "--retrain") == (status, document)
+    _, document = told_by(broker, tmp_path, capsys, "--history")
+    assert [one["kind"] for one in document["entries"]] == ["retrain", "kept"]
+    assert document["entries"][-1]["text"] == "no model deployed: too few samples to train"
+
+
+def test_another_runs_configuration_changes_nothing(capsys, tmp_path: Path):
+    state = StateDir(tmp_path)
+    state.make()
+    state.write_url("nats://127.0.0.1:1", ("breakout", "elsewhere"))
+    given = ["--config", "configs/rsi2_walk_forward.yaml", "--state-dir", str(tmp_path)]
+    for mode in ("--cycle", "--check-drift", "--retrain"):
+        assert execute(["learn", mode, *given]) == 2
+        told = capsys.readouterr().err
+        assert "there breakout, elsewhere run; give the run's own" in told
+
+
+def test_the_level_stands_beside_the_test_that_decided():
+    figures = {"p_value_vs_null": 0.0938, "p_value_vs_champion": 0.0025, "alpha": 0.0333}
+    assert figure_words(figures) == (
+        "p 0.0938 of being no better than the null model; p 0.0025 of being no better than the "
+        "champion (below 0.0333 is asked)"
+    )
+    assert "asked" not in figure_words(figures | {"reason": PROMOTED_AFTER_DRIFT})
 
 
 @pytest.mark.broker

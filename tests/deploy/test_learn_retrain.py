@@ -46,7 +46,7 @@ async def decisions(site: Site) -> list[tuple[str, bool]]:
 async def test_a_strategy_without_a_model_gets_one_and_then_nothing_is_due(site):
     report = await retrain(site)
     (answer,) = report.answers
-    assert (answer.asked, answer.asked_by, answer.is_promoted) == ("initial", "learn", True)
+    assert (answer.asked, answer.asked_by, answer.is_promoted) == ("no_model", "learn", True)
     assert not report.is_any_kept
     told, figures = answer_lines(report.answers)
     assert f"promoted {answer.version.removeprefix('synthetic-')}" in told
@@ -75,7 +75,7 @@ async def test_a_person_can_have_all_trained_anew_and_is_remembered_once(site):
 
 async def test_a_live_trainer_is_waited_for_and_answers_alone(site, broker, market, monkeypatch):
     async with playing_roles(("trainer",), broker.url, market.settings, site.state):
-        monkeypatch.setattr(answering, "worker_of", None)
+        monkeypatch.setattr(answering, "_worker", None)
         report = await asyncio.wait_for(retrain(site), 60)
     assert [one.is_promoted for one in report.answers] == [True]
     assert len(await deployed(site.bus)) == 1
