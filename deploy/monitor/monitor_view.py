@@ -15,6 +15,7 @@ from deploy.monitor.strategy_words import (
     area_words,
     bar,
     calibration_words,
+    coming_words,
     hit_words,
     model_words,
     note_words,
@@ -126,6 +127,8 @@ def _block(one: StrategyPicture, cells: int, *, ascii_only: bool) -> list[Render
     title = _one_line(one.strategy, "bold")
     title.append(f"   {model_words(one, is_long=True)}", "not bold")
     lines: list[RenderableType] = [title]
+    if coming := coming_words(one):
+        lines.append(_one_line(f"  next {coming}"))
     lines += [_one_line(f"  {words}", "bold red") for words in refused_words(one)]
     if one.policy:
         why = f": {one.policy_why}" if one.policy_why else ""

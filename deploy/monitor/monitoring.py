@@ -29,6 +29,7 @@ OUTCOMES_READ_MAX = 50_000
 EVENTS_READ_MAX = 20_000
 EVENTS_KEPT_MAX = 500
 STRATEGIES_SHOWN_MAX = 1_000
+COMING = "coming"
 IN_FORCE, CANARY, SHADOW, REFUSED = "in_force", "canary", "shadow", "refused"
 
 
@@ -153,10 +154,12 @@ class Monitoring:
         event_ts: int,
     ) -> StrategyPicture:
         models = [line for pointer in pointers for line in _placed(pointer, refusals, event_ts)]
-        models += await self._shadows(name, pointers, refusals)
+        models += await self._shadows(name, pointers, refusals, event_ts)
         # A model of `ml.model_path` speaks without a pointer.
         newest = self._outcomes.newest_model(name)
-        placed = next((refusals.speaking(p) for p in pointers if p.symbol is None), None)
+        of_all = (one for one in pointers if one.symbol is None)
+        scope = next(of_all, None)
+        placed = _in_turn(scope, refusals, event_ts)[0] if scope is not None else None
         in_force = newest if placed is None else placed.version if placed.digest else ""
         policy = standing_among(self._orders.get(name, ()))
         watch = watches.get((name, in_force))
@@ -178,7 +181,7 @@ class Monitoring:
         )
 
     async def _shadows(
-        self, name: str, pointers: list[Pointer], refusals: Refusals
+        self, name: str, pointers: list[Pointer], refusals: Refusals, event_ts: int
     ) -> list[ModelLine]:
         found = []
         for pointer in pointers:
@@ -190,7 +193,7 @@ class Monitoring:
                 ModelLine(one.version, pointer.symbol, SHADOW, 0.0, 0, None)
                 for one in record.shadows
             ]
-            previous, speaking = pointer.previous, refusals.speaking(pointer)
+            previous, speaking = pointer.previous, _in_turn(pointer, refusals, event_ts)[0]
             if previous is not None and (speaking is None or previous.digest != speaking.digest):
                 found.append(
                     ModelLine(
@@ -200,9 +203,19 @@ class Monitoring:
         return found
 
 
+def _in_turn(
+    pointer: Pointer, refusals: Refusals, event_ts: int
+) -> tuple[Placing | None, Placing | None]:
+    """Return what speaks in a scope at `event_ts`, and what has been deployed to speak later."""
+    speaking = refusals.speaking(pointer)
+    if speaking is None or not 0 < event_ts < speaking.effective_ts:
+        return speaking, None
+    return pointer.previous, speaking
+
+
 def _placed(pointer: Pointer, refusals: Refusals, event_ts: int) -> list[ModelLine]:
-    """Return what speaks in a scope, its canary, and what should but was refused."""
-    speaking, canary = refusals.speaking(pointer), pointer.canary
+    """Return what speaks in a scope, what will, its canary, and what should but was refused."""
+    (speaking, coming), canary = _in_turn(pointer, refusals, event_ts), pointer.canary
     canary_refused = refusals.why(pointer, canary)
     share = pointer.share if canary is not None and not canary_refused else 0.0
     lines = []
@@ -210,6 +223,8 @@ def _placed(pointer: Pointer, refusals: Refusals, event_ts: int) -> list[ModelLi
         is_pinned = pointer.pinned and speaking == pointer.current
         line = _line(pointer, speaking, IN_FORCE, 1.0 - share, event_ts)
         lines.append(msgspec.structs.replace(line, pinned=is_pinned))
+    if coming is not None:
+        lines.append(_line(pointer, coming, COMING, 0.0, event_ts))
     if canary is not None and not canary_refused:
         lines.append(_line(pointer, canary, CANARY, share, event_ts))
     for placing in (pointer.current, canary):

@@ -43,7 +43,7 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class ModelLine(msgspec.Struct, frozen=True):
-    """A model of a strategy: `place` is in_force, canary, shadow or refused.
+    """A model of a strategy: `place` is in_force, coming, canary, shadow or refused.
 
     `share` of the signals. `symbol` None: for all of them. `age_s` is counted in event time, from
     `effective_ts` on. `refused`: it should be in force or canary, and this is why the scorers do

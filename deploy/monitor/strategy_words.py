@@ -51,6 +51,15 @@ def model_words(one: StrategyPicture, *, is_long: bool = False) -> str:
     return f"{name} in force{since}{pinned}"
 
 
+def coming_words(one: StrategyPicture) -> str:
+    """Say which model has been deployed to speak later, and when; "" where none has."""
+    found = (line for line in one.models if line.place == "coming" and line.symbol is None)
+    return "; ".join(
+        f"{short_version(one.strategy, line.version)} from {day(line.effective_ts)} on"
+        for line in found
+    )
+
+
 def area_words(scores: Scores, *, is_long: bool = False) -> str:
     """Say how well the model ranks, with its 95 % interval; .5 is no skill."""
     area = scores.auc
@@ -94,8 +103,8 @@ def note_words(one: StrategyPicture, *, is_long: bool = False) -> str:
     said = []
     if not is_long:
         said.append(_placed(one, "refused"))
-    if one.policy and not is_long:
-        said.append(one.policy)
+    if not is_long:
+        said += [one.policy, coming_words(one)]
     said += [_placed(one, place) for place in ("canary", "shadow") if is_long or place == "canary"]
     if one.requests_waiting:
         many = "s" if one.requests_waiting > 1 else ""

@@ -16,7 +16,9 @@ from deploy.config import load_run
 from deploy.model_shelf import models_in_force
 from deploy.monitor import live_monitor
 from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource
+from deploy.monitor.event_words import day
 from deploy.monitor.live_monitor import LiveMonitor, picture_of
+from deploy.monitor.strategy_words import coming_words
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
 from deploy.survey import survey
@@ -32,7 +34,15 @@ from streams.events import Deployment, Policy, Progress
 from streams.memory_bus import MemoryBus
 from streams.nats_bus import NatsBus
 from streams.provision import provision
-from tests.deploy.monitor.storied_run import DIGEST, judge, outcome, outcomes, say, tell_story
+from tests.deploy.monitor.storied_run import (
+    DAY_NS,
+    DIGEST,
+    judge,
+    outcome,
+    outcomes,
+    say,
+    tell_story,
+)
 from tests.deploy.running import assay
 
 SETTINGS = load_run(Path("configs/quickstart.yaml"), environment={})
@@ -118,6 +128,29 @@ async def the_command_says_the_same(url: str, state: StateDir) -> None:
         await picture_of(url, SETTINGS, state, "breakou")
     assert "AUC" in done.stderr
     assert "refused refused by the scorers: of no use" in done.stderr
+
+
+@pytest.mark.broker
+async def test_a_model_that_is_to_speak_later_is_told_beside_the_one_that_speaks(run):
+    bus, broker, state = run
+    model = await tell_story(bus, "breakout", count=8)
+    await judge(bus, outcomes("breakout", 8, model, skill=1.0, seed=3))
+    now = (await picture_of(broker.url, SETTINGS, state, None)).event_ts
+    for later, places in (
+        (0, {model: "shadow", "breakout-next": "in_force"}),
+        (5 * DAY_NS, {model: "in_force", "breakout-next": "coming"}),
+    ):
+        pointer = await Registry(bus).pointer("breakout")
+        assert pointer is not None
+        await Registry(bus).point(
+            *("breakout", None, "breakout-next", "cd" * 32),
+            effective_ts=now + later,
+            expected=pointer.revision,
+        )
+        (told,) = (await picture_of(broker.url, SETTINGS, state, "breakout")).strategies
+        assert {line.version: line.place for line in told.models} == places
+        assert places[told.model] == "in_force"
+    assert coming_words(told) == f"next from {day(now + later)} on"
 
 
 @pytest.mark.broker
