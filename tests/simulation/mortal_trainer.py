@@ -18,7 +18,7 @@ from streams import layer_a
 from streams.nats_bus import NatsBus
 from streams.nats_queue import NatsWork
 from tests.trainers.house import STRATEGY, run_job_here
-from trainers.retraining import training_jobs
+from trainers.retraining import training_jobs, turns
 from trainers.retraining.worker import RetrainWorker
 from trainers.settings import TrainSettings
 
@@ -56,6 +56,7 @@ async def work(url: str, folder: Path, shard: int, fate: Fate) -> None:
     for owner, name in STEPS:
         setattr(owner, name, fate.binding(getattr(owner, name)))
     training_jobs.run_in_process = fate.binding(run_job_here)  # type: ignore[assignment]
+    turns.TURN_LEASE_S = LEASE_S
     worker = RetrainWorker(
         await NatsBus.connect(url, name=f"trainer-{shard}", ack_wait_s=LEASE_S),
         (StrategySettings(STRATEGY, kind="external"),),
@@ -65,7 +66,6 @@ async def work(url: str, folder: Path, shard: int, fate: Fate) -> None:
         folder=folder / "jobs",
         signer=load_or_create_signing_key(folder / "keys"),
         shard=shard,
-        turn_lease_s=LEASE_S,
     )
     await worker.run(asyncio.Event())
 

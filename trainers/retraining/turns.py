@@ -27,9 +27,9 @@ log = logging.getLogger("assay.trainer")
 class Turns:
     """The leases of all strategies as one trainer sees them."""
 
-    def __init__(self, bus: Bus, *, lease_s: float = TURN_LEASE_S) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._lease_s = lease_s
+        self._lease_s = TURN_LEASE_S
         self._holder = ""
         self._leases: dict[str, Lease] = {}
 

@@ -45,7 +45,7 @@ from trainers.retraining.taking import Taken, Taking
 from trainers.retraining.together import run_together
 from trainers.retraining.training_jobs import TrainingJobs
 from trainers.retraining.training_meter import TrainingMeter
-from trainers.retraining.turns import TURN_LEASE_S, Turns
+from trainers.retraining.turns import Turns
 from trainers.retraining.vouching import Vouching
 from trainers.settings import TrainSettings
 
@@ -72,8 +72,8 @@ class RetrainWorker:
     `feature_names` are the market features that the scorers serve, `context` what these know of
     other symbols. `folder` holds the jobs' files, `database_path`, a path or a PostgreSQL URL, the
     samples. `signer` vouches for new models, whose public key is trusted beside `trusted_keys`.
-    Without `collects` nothing is added to the samples that are there. A killed worker keeps its
-    strategy from others for `turn_lease_s`. Raises ConfigError for a learner that is not known.
+    Without `collects` nothing is added to the samples that are there. Raises ConfigError for a
+    learner that is not known.
     """
 
     def __init__(
@@ -91,7 +91,6 @@ class RetrainWorker:
         collects: bool = True,
         shard: int = 0,
         job_command: Sequence[str] = COMMAND,
-        turn_lease_s: float = TURN_LEASE_S,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         for learner in settings.learners:
@@ -106,7 +105,7 @@ class RetrainWorker:
         self._context = context
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
-        self._turns = Turns(bus, lease_s=turn_lease_s)
+        self._turns = Turns(bus)
         self._meter = TrainingMeter()
         self._queue: WorkQueue | None = None
         self._publishing = Publishing(bus, self._ledger)

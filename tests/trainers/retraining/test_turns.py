@@ -11,6 +11,7 @@ from streams.events import Retrain
 from streams.topology import BUCKET_LEASES, RETRAIN
 from tests.trainers.house import PATIENCE_S, SKILLED, STRATEGY, House, end_of, run_job_here
 from trainers.dataset import DAY_NS
+from trainers.retraining import turns
 from trainers.retraining.ledger import Ledger
 from trainers.retraining.turns import Turns
 
@@ -30,6 +31,11 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr("trainers.retraining.training_jobs.run_in_process", run)
     return begun
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_LEASE_S", LEASE_S)
 
 
 async def ask(house: House, number: int, *, strategy: str = STRATEGY, hours: int = 0) -> None:
@@ -71,20 +77,22 @@ async def test_while_another_works_on_a_strategy_the_next_one_is_answered(house:
     assert decided == ["r-2", "r-0", "r-1"], "those of one strategy in their order"
 
 
+@pytest.mark.usefixtures("short_leases")
 async def test_a_killed_trainer_s_strategy_is_taken_over(house: House):
-    killed = await Turns(house.bus, lease_s=LEASE_S).take(STRATEGY)
+    killed = await Turns(house.bus).take(STRATEGY)
     assert killed is not None
     await ask(house, 0)
-    async with house.working(house.worker(turn_lease_s=LEASE_S)):
+    async with house.working(house.worker()):
         await house.until_idle()
     assert not killed.is_fresh
     assert len(await house.kept()) == 1
 
 
+@pytest.mark.usefixtures("short_leases")
 async def test_what_was_found_in_a_turn_that_was_lost_is_not_decided(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
-    worker = house.worker(turn_lease_s=LEASE_S)
+    worker = house.worker()
     decide, tries = worker._decider.decide, []
 
     async def stalled(*arguments):
@@ -111,13 +119,13 @@ async def test_no_two_trainers_have_one_name(house: House):
 
 
 async def test_who_is_stopped_at_any_moment_gives_the_turn_back(house: House):
-    turns = Turns(house.bus)
+    own = Turns(house.bus)
     for waits in range(4):
 
         async def work() -> None:
-            lease = await turns.take(STRATEGY)
+            lease = await own.take(STRATEGY)
             assert lease is not None
-            async with turns.kept(lease):
+            async with own.kept(lease):
                 await asyncio.sleep(0)
 
         task = asyncio.create_task(work())
