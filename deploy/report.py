@@ -28,6 +28,7 @@ REASONS = {
     "coalesced": "the same was asked for",
     "superseded": "about a model that is gone",
     "cooldown": "asked for too soon again",
+    "ahead": "dated far ahead of all that is known",
 }
 
 
