@@ -1,5 +1,6 @@
 """`assay replay --verify` beside a running `assay up`."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import nats
 import pytest
 
+from deploy.cli import execute
 from deploy.verification import span_of
 from streams.errors import ConfigError
 from streams.interval import DAY_NS
@@ -25,38 +27,46 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield running
 
 
-def verify(up: Up, *arguments: str) -> tuple[int, dict[str, Any]]:
-    options = ("--config", "configs/quickstart.yaml", "--json", "--state-dir", str(up.state_dir))
-    done = assay("replay", "--verify", *options, *arguments)
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+async def forge_an_answer(url: str) -> int:
+    """Publish what no scorer said; return its sequence."""
+    client = await nats.connect(url)
+    headers = {"Nats-Msg-Id": "forged"}
+    stored = await client.jetstream().publish("signals.scored.breakout.IBM", b"{}", headers=headers)
+    await client.close()
+    return stored.seq
 
 
 @pytest.mark.broker
 @pytest.mark.timeout(180)
-async def test_a_run_is_verified_while_it_runs_and_a_forged_answer_is_named(up: Up):
-    status, found = verify(up)
+def test_a_run_is_verified_while_it_runs_and_a_forged_answer_is_named(
+    up: Up, capsys: pytest.CaptureFixture[str]
+):
+    state = ("--state-dir", str(up.state_dir))
+    options = ["replay", "--verify", "--config", "configs/quickstart.yaml", *state]
+
+    def verify(*arguments: str) -> tuple[int, dict[str, Any]]:
+        status = execute([*options, "--json", *arguments])
+        return status, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    status, found = verify()
     assert status == 0, found
     assert (found["equal"], found["first"], found["input_missing"]) == (True, None, 0)
     assert [line["stream"] for line in found["streams"]] == ["INPUT", "SCORED", "OUTCOMES"]
     assert all(line["compared"] == line["equal"] > 3 for line in found["streams"])
     assert not any(line["missing"] or line["pending"] for line in found["streams"])
 
-    client = await nats.connect(up.url)
-    headers = {"Nats-Msg-Id": "forged"}
-    stored = await client.jetstream().publish("signals.scored.breakout.IBM", b"{}", headers=headers)
-    await client.close()
-    status, found = verify(up, "--nats", up.url)
+    forged_seq = asyncio.run(forge_an_answer(up.url))
+    status, found = verify("--nats", up.url)
     assert status == 1
     first = found["first"]
-    assert (first["kind"], first["stream"], first["sequence"]) == ("extra", "SCORED", stored.seq)
+    assert (first["kind"], first["stream"], first["sequence"]) == ("extra", "SCORED", forged_seq)
     assert (first["subject"], first["id"]) == ("signals.scored.breakout.IBM", "forged")
 
-    options = ("--config", "configs/quickstart.yaml", "--state-dir", str(up.state_dir))
-    told = assay("replay", "--verify", *options)
-    assert told.returncode == 1
-    assert f"extra: SCORED sequence {stored.seq}, signals.scored.breakout.IBM" in told.stdout
+    assert execute(options) == 1
+    told = capsys.readouterr().out
+    assert f"extra: SCORED sequence {forged_seq}, signals.scored.breakout.IBM" in told
     # Another configuration than the one that ran is another story.
-    status, found = verify(up, "--set", "strategies.1.ml.ml_weight=0.4", "--to", "2001-06-30")
+    status, found = verify("--set", "strategies.1.ml.ml_weight=0.4", "--to", "2001-06-30")
     assert status == 1
     fields = {field["field"] for one in found["differences"] for field in one["fields"]}
     assert "weight" in fields
@@ -72,10 +82,11 @@ async def test_a_run_is_verified_while_it_runs_and_a_forged_answer_is_named(up: 
         (("--verify", "--state-dir", "nothing-runs-here"), "no broker is known"),
     ],
 )
-def test_wrong_usage_is_told(arguments: tuple[str, ...], said: str):
-    done = assay("replay", "--config", "configs/quickstart.yaml", *arguments)
-    assert done.returncode == 2
-    assert said in done.stderr
+def test_wrong_usage_is_told(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+):
+    assert execute(["replay", "--config", "configs/quickstart.yaml", *arguments]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_bounds_are_sequences_or_times_in_utc():
