@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deploy.cli import execute
 from tests.deploy.plain_client import PlainClient
 from tests.deploy.plain_client import signal as raw_signal
 from tests.deploy.running import STOP_TIMEOUT_S, Up, assay, assay_up, is_alive
@@ -53,12 +54,12 @@ async def test_status_finds_the_run_by_its_state_directory(up: Up):
     assert done.returncode == 0
 
 
-def test_without_a_model_the_registry_is_empty(up: Up):
-    done = assay("models", "list", "--state-dir", str(up.state_dir), "--json")
-    assert json.loads(done.stdout.splitlines()[-1]) == {"models": []}
-    missing = assay("models", "show", "nothing", "--state-dir", str(up.state_dir))
-    assert missing.returncode == 2
-    assert "no model in the registry is called 'nothing'" in missing.stderr
+def test_without_a_model_the_registry_is_empty(up: Up, capsys: pytest.CaptureFixture[str]):
+    state = ("--state-dir", str(up.state_dir))
+    assert execute(["models", "list", *state, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"models": []}
+    assert execute(["models", "show", "nothing", *state]) == 2
+    assert "no model in the registry is called 'nothing'" in capsys.readouterr().err
 
 
 async def test_a_killed_scorer_comes_back_and_answers_each_signal_once(up: Up):
@@ -118,15 +119,7 @@ def test_one_signal_stops_everything_in_order(tmp_path: Path, number: signal.Sig
         assert running.lines[-1] == "stopped"
         assert not [line for line in running.lines if "was killed" in line]
         wait_until_gone(pids)
-    assert assay("status", "--state-dir", str(tmp_path)).returncode == 2
-
-
-def test_roles_do_not_outlive_a_parent_that_was_killed(tmp_path: Path):
-    with assay_up(tmp_path) as running:
-        pids = list(running.role_pids().values())
-        running.process.kill()
-        running.process.wait()
-        wait_until_gone(pids)
+    assert execute(["status", "--state-dir", str(tmp_path)]) == 2
 
 
 def test_a_second_run_in_the_same_state_directory_is_refused(up: Up):
@@ -136,7 +129,9 @@ def test_a_second_run_in_the_same_state_directory_is_refused(up: Up):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_history_is_replayed_through_the_roles_that_run(tmp_path: Path):
+def test_history_is_replayed_through_the_roles_that_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     with assay_up(tmp_path, "--without", "trainer", "--without", "drift") as running:
         options = ("--state-dir", str(tmp_path), "--config", "configs/quickstart.yaml")
         done = assay(
@@ -145,8 +140,17 @@ def test_history_is_replayed_through_the_roles_that_run(tmp_path: Path):
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["bars"] == 337
-        status = assay("status", "--state-dir", str(tmp_path), "--json")
-        roles = {line["role"]: line for line in json.loads(status.stdout)["roles"]}
+        assert execute(["status", "--state-dir", str(tmp_path), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        roles = {line["role"]: line for line in told["roles"]}
         assert set(roles) == {"labeller", "scorer", "strategies"}
         assert roles["strategies"]["event_time"].startswith("2001-06-28")
         assert running.process.poll() is None
+
+
+def test_roles_do_not_outlive_a_parent_that_was_killed(up: Up):
+    # The last of all: it ends the run that the others share.
+    pids = list(up.role_pids().values())
+    up.process.kill()
+    up.process.wait()
+    wait_until_gone(pids)
