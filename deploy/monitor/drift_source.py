@@ -92,9 +92,9 @@ class DriftSource:
 
 
 def detector_lines(watch: WatchState | None) -> tuple[DetectorLine, ...]:
-    """Return the detectors of a watch, by how near each is to its alarm."""
+    """Return the detectors of a watch: what has alarmed, then by how near each is to it."""
     lines = [_line(one) for one in watch.detectors] if watch is not None else []
-    return tuple(sorted(lines, key=lambda one: -(one.share or 0.0)))
+    return tuple(sorted(lines, key=lambda one: (one.level != "detected", -(one.share or 0.0))))
 
 
 def _line(state: DetectorState) -> DetectorLine:

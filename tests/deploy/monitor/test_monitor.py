@@ -15,7 +15,7 @@ from deploy.cli import execute
 from deploy.config import load_run
 from deploy.model_shelf import models_in_force
 from deploy.monitor import live_monitor
-from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource
+from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource, detector_lines
 from deploy.monitor.event_words import day
 from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.monitor.strategy_words import coming_words
@@ -24,6 +24,7 @@ from deploy.state import StateDir
 from deploy.survey import survey
 from engine.answer import HEADER_ROLE
 from engine.drift.drift_monitor import DriftMonitor
+from engine.drift.watch_state import DetectorState, WatchState
 from engine.shells.snapshot import Origin, Snapshot, SnapshotFile
 from models.registry import Registry
 from streams import codec, subjects, topology
@@ -128,6 +129,20 @@ async def the_command_says_the_same(url: str, state: StateDir) -> None:
         await picture_of(url, SETTINGS, state, "breakou")
     assert "AUC" in done.stderr
     assert "refused refused by the scorers: of no use" in done.stderr
+
+
+def test_a_detector_that_has_alarmed_stands_first_however_quiet_it_is_by_now():
+    still, alarmed = (
+        {"is_warning": False, "has_detected": has_detected} for has_detected in (False, True)
+    )
+    detectors = (
+        DetectorState("intercept", "calibration", 600.0, 5e4, **still),
+        DetectorState("slope", "ranking", 90.0, 12_500.0, **alarmed),
+        DetectorState("psi", "inputs", 0.2, 0.25, **still),
+    )
+    watch = WatchState("a", "a-1", 500, True, detectors, 0, 0)
+    found = [one.detector for one in detector_lines(watch)]
+    assert found == ["slope", "psi", "intercept"]
 
 
 @pytest.mark.broker
