@@ -86,5 +86,7 @@ async def test_cron_promotes_the_models_that_the_live_loop_promotes(broker, tmp_
     assert len(answers) == len(cron["requests"]) == len({one.request_id for one in answers})
     (told,) = reports[-1].status.strategies
     assert told.seen is not None
-    assert told.seen.model == second.version
+    # It speaks `train.delay_days` after its alarm.
+    places = {line.version: line.place for line in told.seen.models}
+    assert (places[first.version], places[second.version]) == ("in_force", "coming")
     assert told.last == answers[-1]
