@@ -17,6 +17,30 @@ from streams.provision import provision, remove_all
 from tests.postgres import PostgresServer, running_postgres
 
 TEST_ACK_WAIT_S = 0.6
+BEGUN_FIRST = (
+    "tests/engine/strategies/test_conformance.py",
+    "tests/test_documents.py",
+    "tests/trainers/test_training.py",
+    "tests/deploy/test_demo.py",
+    "tests/deploy/test_up.py",
+    "tests/deploy/test_verify.py",
+    "tests/deploy/test_pipeline_command.py",
+    "tests/trainers/optimiser/test_optimiser_processes.py",
+    "tests/trainers/optimiser/test_optimiser.py",
+    "tests/trainers/pipeline/test_model_training.py",
+    "tests/trainers/selection/test_selection_canary.py",
+    "tests/streams/test_nats_recovery.py",
+    "tests/trainers/pipeline/test_pipeline_run.py",
+    "tests/trainers/retraining/test_worker.py",
+    "tests/deploy/test_plain_client.py",
+    "tests/trainers/tuning/test_tuning_canary.py",
+    "tests/simulation/test_killed_trainer.py",
+    "tests/trainers/retraining/test_worker_on_nats.py",
+)
+"""The longest files. Several workers take one file each: what is long and late keeps only one busy.
+
+The first compiles what later ones would compile at once, each for itself.
+"""
 
 hypothesis.settings.register_profile(
     "assay",
@@ -26,6 +50,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("assay")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first where workers share them out."""
+    if hasattr(config, "workerinput"):
+        order = {config.rootpath / name: i for i, name in enumerate(BEGUN_FIRST)}
+        items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")
