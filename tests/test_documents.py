@@ -17,7 +17,7 @@ from tests import file_map
 from tests.documents import DOCUMENTS, Block, blocks, code_spans, command_lines, links
 from tests.house import PACKAGES, ROOT
 
-COMMAND_TIMEOUT_S = 100
+COMMAND_TIMEOUT_S = 110
 
 
 def commands() -> dict[str, set[str]]:

@@ -6,14 +6,12 @@ all together at no more than twice alpha, however many come.
 Source: a summable level per test, as Foster and Stine (2008), "Alpha-investing", without rewards.
 """
 
-from trainers.settings import GateSettings
 
-
-def alpha_of(settings: GateSettings, challengers_before: int) -> float:
+def alpha_of(alpha: float, challengers_before: int) -> float:
     """Return the one-sided level for a challenger after `challengers_before` others.
 
-    >>> [round(alpha_of(GateSettings(alpha=0.1), before), 4) for before in range(4)]
+    >>> [round(alpha_of(0.1, before), 4) for before in range(4)]
     [0.1, 0.0333, 0.0167, 0.01]
     """
     number = challengers_before + 1
-    return 2.0 * settings.alpha / (number * (number + 1))
+    return 2.0 * alpha / (number * (number + 1))

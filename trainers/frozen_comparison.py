@@ -18,29 +18,28 @@ from trainers.splits import closed_before
 def judge_frozen(
     samples: Dataset,
     challenger: FrozenModel,
-    champion: FrozenModel,
+    champion: FrozenModel | None,
     settings: GateSettings,
     *,
     threshold: float | None,
     opens_ts: int = 0,
     challengers_before: int = 0,
 ) -> Verdict:
-    """Return whether `challenger` should replace `champion`, by the gate.
+    """Return whether `challenger` should replace `champion`, or the null model alone, by the gate.
 
     Judged on the samples whose signals came after the last label of either model's training, and
     not before `opens_ts`, UTC nanoseconds. The null model is the base rate of what was closed
     before those. For a rollback the challenger is the previous champion. Every look at the same
     two models is another chance for luck: `challengers_before` counts looks as it does challengers.
     """
-    frozen_ts = max(challenger.frozen_ts, champion.frozen_ts)
+    frozen_ts = max(challenger.frozen_ts, champion.frozen_ts if champion else 0)
     judged = samples.take((samples.ts > frozen_ts) & (samples.ts >= opens_ts))
     null = np.full(len(judged), _rate_before(samples, judged))
-    said = [or_null(model.probability(judged.x), null) for model in (challenger, champion)]
     return judge(
         Window(judged.y, judged.r_multiple, judged.days, threshold),
-        said[0],
+        or_null(challenger.probability(judged.x), null),
         null,
-        said[1],
+        or_null(champion.probability(judged.x), null) if champion else None,
         settings,
         challengers_before=challengers_before,
     )

@@ -5,16 +5,16 @@ are clustered by day. The null model (the base rate, everything accepted) is alw
 whoever is not better than it is not deployed. And whoever is better only by the level of its
 probabilities, because the market's base rate has moved, has no skill either.
 
-- Against the null and against a champion: one-sided p < alpha on paired log-loss, and AUC and
-  utility not worse than by one standard error. Against a champion the AUC must have risen, too:
-  what only says the same ranking better is recalibration's to give.
+- Against a champion: one-sided p < alpha on paired log-loss, utility not worse than by one
+  standard error, and the AUC must have risen, too: what only says the same ranking better is
+  recalibration's to give.
+- Against the null: it ranks, one-sided p < skill_alpha of an AUC above 1/2; it loses nothing in
+  log-loss to the base rate, or to a constant at its own mean probability; and utility is not worse
+  than by one standard error. In log-loss alone the same proof takes four times the outcomes: where
+  log-odds vary by s, log-loss gains s^2 / 8 with an error of s / 2, half of what the ranking shows.
 - Against a champion after a confirmed drift, the null turns: not worse than by a margin, with
   confidence 1 - alpha, is enough; the null must still be beaten.
-- Against a constant at the challenger's own mean probability: one-sided p < alpha on paired
-  log-loss.
-- A later challenger of the same champion has a smaller alpha (`trainers.alpha_spending`) in the
-  test that decides: against the champion, or against the null and its own level where no champion
-  has to be beaten.
+- A later challenger of the same champion has a smaller level in both (`trainers.alpha_spending`).
 - A model that was only recalibrated ranks as it did: its ranking is not on trial again.
 - With too few outcomes nothing is decided: the champion stays.
 """
@@ -89,6 +89,11 @@ class Comparison(NamedTuple):
         lowest = gain + float(stdtrit(clusters - 1, alpha)) * error
         return lowest > -margin and self._holds_elsewhere()
 
+    def is_skill(self, alpha: float) -> bool:
+        """Whether, against what ranks nothing, it ranks, and neither log-loss nor utility lose."""
+        is_gain = self.log_loss.value > GAIN_MIN_NATS
+        return is_gain and self.auc.p_value_above_zero() < alpha and self._holds_elsewhere()
+
     def _holds_elsewhere(self) -> bool:
         return all(e.value >= -e.error for e in (self.auc, self.utility))
 
@@ -142,34 +147,28 @@ def judge(
     if is_too_small(window.y, settings):
         return Verdict(False, TOO_FEW_OUTCOMES, figures)
     against_null = compare(window, challenger, null, other_filters=False)
-    skill = _gain_over_own_level(window, challenger)
-    figures |= against_null.figures("null") | {"p_value_vs_level": skill.p_value_above_zero()}
+    level = _gain_over_own_level(window, challenger)
+    figures |= against_null.figures("null") | {
+        "log_loss_gain_vs_level": level.value,
+        # Of the test that decides against the null model: whether it ranks.
+        "p_value_vs_null": against_null.auc.p_value_above_zero(),
+    }
     against_champion = None
     if champion is not None:
         against_champion = compare(window, challenger, champion, other_filters=True)
         figures |= {"champion_auc": auc(window.y, champion)} | against_champion.figures("champion")
     if settings.rule == "auc_improvement":
         return _plain(against_champion, figures, settings)
-    spent = figures["alpha"]
-
-    def has_skill(alpha: float) -> bool:
-        is_above_level = skill.value > GAIN_MIN_NATS and skill.p_value_above_zero() < alpha
-        return is_above_level and against_null.is_better(alpha)
-
-    if against_champion is None:
-        is_promoted = has_skill(spent)
-        return Verdict(is_promoted, PROMOTED if is_promoted else NOT_BETTER_THAN_NULL, figures)
-    if not has_skill(settings.alpha):
+    has_skill = against_null.is_skill(figures["skill_alpha"])
+    if not (has_skill and level.value > GAIN_MIN_NATS):
         return Verdict(False, NOT_BETTER_THAN_NULL, figures)
-    if against_champion.is_better(spent) and against_champion.auc.value >= AUC_RISE_MIN:
+    if against_champion is None:
         return Verdict(True, PROMOTED, figures)
-    if not (
-        is_after_drift and against_champion.is_not_inferior(settings.alpha, settings.margin_nats)
-    ):
-        return Verdict(False, NOT_BETTER_THAN_CHAMPION, figures)
-    is_promoted = has_skill(spent)
-    reason = PROMOTED_AFTER_DRIFT if is_promoted else NOT_BETTER_THAN_NULL
-    return Verdict(is_promoted, reason, figures)
+    if against_champion.is_better(figures["alpha"]) and against_champion.auc.value >= AUC_RISE_MIN:
+        return Verdict(True, PROMOTED, figures)
+    if is_after_drift and against_champion.is_not_inferior(settings.alpha, settings.margin_nats):
+        return Verdict(True, PROMOTED_AFTER_DRIFT, figures)
+    return Verdict(False, NOT_BETTER_THAN_CHAMPION, figures)
 
 
 def judge_recalibrated(
@@ -239,7 +238,8 @@ def _window_figures(
     window: Window, challenger: Floats, settings: GateSettings, challengers_before: int
 ) -> dict[str, float]:
     return {
-        "alpha": alpha_of(settings, challengers_before),
+        "alpha": alpha_of(settings.alpha, challengers_before),
+        "skill_alpha": alpha_of(settings.skill_alpha, challengers_before),
         "challengers_before": float(challengers_before),
         "gate_outcomes": float(window.y.size),
         "gate_days": float(np.unique(window.days).size),

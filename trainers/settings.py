@@ -16,12 +16,13 @@ SAMPLES_MIN = 50
 class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a challenger is promoted.
 
-    `alpha` is the one-sided level of the paired log-loss test. `outcomes_min` and `class_min`
+    `alpha` is the one-sided level of the paired log-loss test against a champion, `skill_alpha`
+    that at which a challenger must be shown to rank at all. `outcomes_min` and `class_min`
     are what the window must hold at least. `margin_nats` is how much worse per outcome a
     challenger may be than the champion, with confidence 1 - alpha, after a confirmed drift.
 
-    The k-th challenger of one champion is judged at 2 alpha / (k (k + 1)), so that all of them
-    together spend at most twice `alpha`; a confirmed drift begins a new count.
+    The k-th challenger of one champion is judged at 2 / (k (k + 1)) of a level, so that all of them
+    together spend at most twice of it; a confirmed drift begins a new count.
 
     `rule` auc_improvement is the plain one: an AUC better than the champion's (than .5 without
     one) by `auc_gain_min`, whatever the chance of that. Most of what it promotes is luck.
@@ -29,6 +30,7 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     rule: Literal["paired_log_loss", "auc_improvement"] = "paired_log_loss"
     alpha: Alpha = 0.10
+    skill_alpha: Alpha = 0.05
     outcomes_min: Annotated[int, msgspec.Meta(ge=20)] = 200
     class_min: Annotated[int, msgspec.Meta(ge=5)] = 50
     margin_nats: NotNegative = 0.01

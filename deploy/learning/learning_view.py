@@ -63,8 +63,8 @@ def figure_words(figures: Mapping[str, float | str]) -> str:
 
     >>> figure_words({"gate_outcomes": 312.0, "gate_auc": 0.61})
     'judged on 312 outcomes; AUC 0.610'
-    >>> figure_words({"p_value_vs_null": 0.004, "alpha": 0.1})
-    'p 0.004 of being no better than the null model (below 0.1 is asked)'
+    >>> figure_words({"p_value_vs_null": 0.004, "skill_alpha": 0.05})
+    'p 0.004 of being no better than the null model (below 0.05 is asked)'
     """
     parts = []
     if isinstance(made_of := figures.get("training_samples"), int | float):
@@ -75,16 +75,16 @@ def figure_words(figures: Mapping[str, float | str]) -> str:
         against = figures.get("champion_auc")
         beside = f", the champion's {against:.3f}" if isinstance(against, int | float) else ""
         parts.append(f"AUC {area:.3f}{beside}")
-    tests = [
-        f"p {number(p)} of being no better than {other}"
-        for key, other in (("p_value_vs_null", NULL), ("p_value_vs_champion", "the champion"))
-        if isinstance(p := figures.get(key), int | float)
-    ]
-    alpha = figures.get("alpha")
-    if tests and isinstance(alpha, int | float) and figures.get("reason") != NOT_INFERIOR:
-        # The level that is left counts in the test that decides: the last of them.
-        tests[-1] += f" (below {number(alpha)} is asked)"
-    return "; ".join(parts + tests)
+    is_close_enough = figures.get("reason") == NOT_INFERIOR
+    for other, its_level, name in (
+        ("null", "skill_alpha", NULL),
+        ("champion", "" if is_close_enough else "alpha", "the champion"),
+    ):
+        p, level = figures.get(f"p_value_vs_{other}"), figures.get(its_level)
+        if isinstance(p, int | float):
+            asked = f" (below {number(level)} is asked)" if isinstance(level, int | float) else ""
+            parts.append(f"p {number(p)} of being no better than {name}{asked}")
+    return "; ".join(parts)
 
 
 def too_early_lines(strategies: Iterable[str]) -> list[str]:

@@ -291,13 +291,18 @@ def test_another_runs_configuration_changes_nothing(capsys, tmp_path: Path):
         assert "there breakout, elsewhere run; give the run's own" in told
 
 
-def test_the_level_stands_beside_the_test_that_decided():
-    figures = {"p_value_vs_null": 0.0938, "p_value_vs_champion": 0.0025, "alpha": 0.0333}
+def test_a_level_stands_beside_each_test_that_decided():
+    figures = {
+        "p_value_vs_null": 0.0138,
+        "p_value_vs_champion": 0.0025,
+        "alpha": 0.0333,
+        "skill_alpha": 0.05,
+    }
     assert figure_words(figures) == (
-        "p 0.0938 of being no better than the null model; p 0.0025 of being no better than the "
-        "champion (below 0.0333 is asked)"
+        "p 0.0138 of being no better than the null model (below 0.05 is asked); p 0.0025 of being "
+        "no better than the champion (below 0.0333 is asked)"
     )
-    assert "asked" not in figure_words(figures | {"reason": PROMOTED_AFTER_DRIFT})
+    assert figure_words(figures | {"reason": PROMOTED_AFTER_DRIFT}).count("asked") == 1
 
 
 @pytest.mark.broker

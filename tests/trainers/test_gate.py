@@ -143,14 +143,38 @@ def test_every_figure_is_a_plain_number():
 
 
 def test_whoever_only_knows_that_the_base_rate_has_moved_is_no_better_than_the_null():
+    promoted = 0
     for seed in range(ROUNDS):
         rng, truth, window, null = draw(seed)
         stale = null - 0.15
         knows_the_level = sigmoid(-0.2 + 0.02 * rng.standard_normal(truth.size))
         verdict = judge(window, knows_the_level, stale, None, SETTINGS)
-        assert verdict.figures["p_value_vs_null"] < 0.01
-        if verdict.figures["p_value_vs_level"] >= SETTINGS.alpha:
-            assert verdict.reason == NOT_BETTER_THAN_NULL
+        assert verdict.figures["log_loss_gain_vs_null"] > 0.01
+        promoted += verdict.promoted
+    assert promoted / ROUNDS < 0.1
+
+
+def test_probabilities_that_lose_to_their_own_mean_are_no_skill_however_they_rank():
+    _, truth, window, null = draw(4, threshold=None)
+    shouting = judge(window, sigmoid(8.0 * truth), null - 0.45, None, SETTINGS)
+    assert shouting.figures["p_value_vs_null"] < 0.001
+    assert (
+        shouting.figures["log_loss_gain_vs_null"] > 0.0 > shouting.figures["log_loss_gain_vs_level"]
+    )
+    assert (shouting.promoted, shouting.reason) == (False, NOT_BETTER_THAN_NULL)
+
+
+def test_a_weak_ranking_is_shown_on_outcomes_on_which_log_loss_shows_nothing():
+    """Log-odds that vary by .5 on 300 outcomes: the ranking has z = 4, log-loss half of that."""
+    promoted = by_log_loss = 0
+    for seed in range(ROUNDS):
+        _, truth, window, null = draw(seed, count=300, threshold=None)
+        weak = np.where(np.arange(300) % 3 == 0, truth, -0.2)
+        verdict = judge(window, sigmoid(weak), null, None, SETTINGS)
+        promoted += verdict.promoted
+        gain, error = (verdict.figures[f"log_loss_gain{end}_vs_null"] for end in ("", "_error"))
+        by_log_loss += gain > 1.65 * error
+    assert promoted / ROUNDS > 0.7 > by_log_loss / ROUNDS
 
 
 @pytest.mark.parametrize("rounding", [0.0, 1e-16, -1e-16])

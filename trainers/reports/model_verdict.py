@@ -65,13 +65,13 @@ def _found(report: ModelReport, head: str) -> str:
     figures = report.verdict.figures
     seen = _seen(report)
     if head == FIT:
-        return f"on {seen} its probabilities beat the base rate {_gain(figures)}{_ranks(figures)}."
+        return f"on {seen} it ranks the winners higher {_rank(figures)}{_above_base_rate(figures)}."
     if head == NO_SKILL:
-        return f"on {seen} {_why_no_skill(figures, gate_settings(report).alpha)}."
+        return f"on {seen} {_why_no_skill(figures, gate_settings(report).skill_alpha)}."
     if head == KEPT:
         return (
-            f"on {seen} it beats the base rate {_gain(figures)}, but is not shown to be better "
-            f"than the model in force {_gain(figures, 'champion')}."
+            f"on {seen} it ranks the winners higher {_rank(figures)}, but is not shown to be "
+            f"better than the model in force {_gain(figures, 'champion')}."
         )
     if head == UNDECIDED:
         rules = gate_settings(report)
@@ -92,31 +92,39 @@ def _seen(report: ModelReport) -> str:
     return f"the {where}" if outcomes is None else f"{outcomes:,.0f} {where}"
 
 
-def _gain(figures: dict[str, float], against: str = "null") -> str:
+def _gain(figures: dict[str, float], against: str) -> str:
     gain = figures.get(f"log_loss_gain_vs_{against}")
     p = figures.get(f"p_value_vs_{against}")
     parts = [] if gain is None else [f"gain {decimal(gain, 4, signed=True)} nats a signal"]
     return f"({', '.join([*parts, *([] if p is None else [p_value(p)])])})"
 
 
-def _ranks(figures: dict[str, float]) -> str:
-    area = figures.get("gate_auc")
-    return "" if area is None else f", and it ranks them with an AUC of {decimal(area, 3)}"
+def _rank(figures: dict[str, float]) -> str:
+    area, p = figures.get("gate_auc"), figures.get("p_value_vs_null")
+    return f"(AUC {decimal(area, 3)}{'' if p is None else f', {p_value(p)}'})"
+
+
+def _above_base_rate(figures: dict[str, float]) -> str:
+    gain = figures.get("log_loss_gain_vs_null")
+    if gain is None:
+        return ""
+    return f", and its probabilities beat the base rate by {decimal(gain, 4)} nats a signal"
 
 
 def _why_no_skill(figures: dict[str, float], alpha: float) -> str:
     """Which of the gate's conditions failed, the first of them."""
-    if figures.get("p_value_vs_null", 1.0) >= alpha:
-        return f"its probabilities are not shown to be better than the base rate {_gain(figures)}"
-    level = figures.get("p_value_vs_level", 1.0)
-    if level >= alpha:
-        return (
-            "it knows how often signals win, but not which: against its own mean probability "
-            f"{p_value(level)}"
-        )
     area, error = figures.get("auc_gain_vs_null"), figures.get("auc_gain_error_vs_null", 0.0)
     if area is not None and area < -error:
-        return f"it ranks them worse than chance (AUC {decimal(figures.get('gate_auc'), 3)})"
+        return f"it ranks the winners lower than chance would {_rank(figures)}"
+    if figures.get("p_value_vs_null", 1.0) >= alpha:
+        return f"it is not shown to rank the winners higher {_rank(figures)}"
+    for other, against in (("null", "the base rate"), ("level", "its own mean probability")):
+        gain = figures.get(f"log_loss_gain_vs_{other}", 0.0)
+        if gain <= gate.GAIN_MIN_NATS:
+            return (
+                f"it ranks them {_rank(figures)}, but its probabilities are no better than "
+                f"{against} ({decimal(gain, 4, signed=True)} nats a signal)"
+            )
     earned = figures.get("utility_gain_r_vs_null")
     told = decimal(earned, 3, " R", signed=True)
     return f"what it accepts earns less than taking every signal ({told} a signal)"

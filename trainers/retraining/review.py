@@ -20,14 +20,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainers.alpha_spending import alpha_of
 from trainers.dataset import Dataset
 from trainers.frozen_comparison import judge_frozen
 from trainers.frozen_model import FrozenModel
 from trainers.gate import TOO_FEW_OUTCOMES, Verdict
-from trainers.learner import NULL
 from trainers.retraining.job_files import (
     CANARY,
     CHALLENGER,
@@ -59,20 +57,6 @@ PASSED: dict[Role, str] = {
     RETIRED: CAME_BACK,
 }
 
-Floats = NDArray[np.float64]
-
-
-class NoModel:
-    """Stands for the model in force where there is none: it is silent, as the null model is."""
-
-    version = NULL
-    frozen_ts = 0
-    learned_to_ts = 0
-
-    def probability(self, x: NDArray[np.float32]) -> Floats:
-        """Return NaN for every row of x[n, all columns]: float64[n]."""
-        return np.full(x.shape[0], np.nan)
-
 
 class Standing(NamedTuple):
     """A model in the shadow, and what is known of it."""
@@ -95,10 +79,9 @@ def review(
     `threshold` is the probability from which the strategy accepts, None where it accepts all.
     """
     judged: list[Judged] = []
-    nobody = NoModel()
     for standing in shadow:
         entrant = standing.entrant
-        held = nobody if champion is None or entrant.role == IN_FORCE else champion
+        held = None if entrant.role == IN_FORCE else champion
         looks = sum(one.is_look and one.entrant.role == CHALLENGER for one in judged)
         before = challengers_before + looks if entrant.role == CHALLENGER else entrant.looks
         if not is_due(entrant, _count(samples, standing, held), settings):
@@ -129,7 +112,12 @@ def chosen(judged: Sequence[Judged]) -> Judged | None:
             if one.entrant.role == role and (one.word == "passed" or one.is_ended):
                 return one
     passed = [one for one in judged if one.entrant.role == CHALLENGER and one.word == "passed"]
-    return max(passed, key=lambda one: one.figures["log_loss_gain_vs_champion"], default=None)
+    return max(passed, key=_gain, default=None)
+
+
+def _gain(judged: Judged) -> float:
+    figures = judged.figures
+    return figures.get("log_loss_gain_vs_champion", figures.get("log_loss_gain_vs_null", 0.0))
 
 
 def is_due(entrant: Entrant, outcomes: int, settings: TrainSettings) -> bool:
@@ -142,8 +130,8 @@ def waiting(entrant: Entrant) -> Judged:
     return Judged(entrant, "waiting", NO_NEW_OUTCOMES if entrant.looks else TOO_FEW_OUTCOMES)
 
 
-def _count(samples: Dataset, standing: Standing, champion: FrozenModel) -> int:
-    frozen_ts = max(standing.model.frozen_ts, champion.frozen_ts)
+def _count(samples: Dataset, standing: Standing, champion: FrozenModel | None) -> int:
+    frozen_ts = max(standing.model.frozen_ts, champion.frozen_ts if champion else 0)
     counted = (samples.ts > frozen_ts) & (samples.ts >= standing.entrant.opens_ts)
     return int(counted.sum())
 
@@ -163,9 +151,11 @@ def _found(entrant: Entrant, verdict: Verdict, settings: TrainSettings) -> Judge
 def _canary(verdict: Verdict, settings: TrainSettings, looks: int) -> tuple[Word, str]:
     """The gate has shown its gain once: now it has to be there again."""
     f = verdict.figures
-    is_gain = min(f["log_loss_gain_vs_champion"], f["log_loss_gain_vs_null"]) >= 0.0
+    # A champion that cannot be had any more is no bar: then it is the null model's.
+    other = "champion" if "p_value_vs_champion" in f else "null"
+    is_gain = min(f[f"log_loss_gain_vs_{other}"], f["log_loss_gain_vs_null"]) >= 0.0
     holds_elsewhere = all(
-        f[f"{name}_vs_champion"] >= -f[f"{error}_vs_champion"]
+        f[f"{name}_vs_{other}"] >= -f[f"{error}_vs_{other}"]
         for name, error in (
             ("auc_gain", "auc_gain_error"),
             ("utility_gain_r", "utility_gain_error"),
@@ -173,7 +163,7 @@ def _canary(verdict: Verdict, settings: TrainSettings, looks: int) -> tuple[Word
     )
     if verdict.promoted or (is_gain and holds_elsewhere):
         return "passed", CANARY_HELD
-    if f["p_value_vs_champion"] > 1.0 - alpha_of(settings.gate, looks):
+    if f[f"p_value_vs_{other}"] > 1.0 - alpha_of(settings.gate.alpha, looks):
         return "failed", CANARY_FAILED
     if f["gate_outcomes"] >= CANARY_WINDOWS_MAX * settings.gate.outcomes_min:
         return "failed", CANARY_UNPROVEN

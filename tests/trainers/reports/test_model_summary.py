@@ -16,8 +16,8 @@ Executive summary: rsi2_mean_reversion on AAPL
 ================================================================================
 
 VERDICT
-  No skill here: on 600 held-out signals its probabilities are not shown to be
-  better than the base rate (gain -0.0038 nats a signal, p = 0.897).
+  No skill here: on 600 held-out signals it is not shown to rank the winners
+  higher (AUC 0.495, p = 0.579).
 
 WHAT TO DO
   Let the signals pass through. Another try on the same holdout is no proof: it

@@ -28,7 +28,7 @@ FIGURES = {
     "gate_auc": 0.53,
     "log_loss_gain_vs_null": 0.0041,
     "p_value_vs_null": 0.03,
-    "p_value_vs_level": 0.04,
+    "log_loss_gain_vs_level": 0.0038,
     "auc_gain_vs_null": 0.03,
     "auc_gain_error_vs_null": 0.02,
     "utility_gain_r_vs_null": 0.05,
@@ -62,17 +62,21 @@ def test_every_verdict_has_its_head_a_sentence_and_a_step(report, words):
 def test_a_model_that_passed_is_told_by_the_gates_own_figures():
     report = judged(gate.PROMOTED, promoted=True)
     assert sentence(report) == (
-        "Fit to be deployed: on 600 held-out signals its probabilities beat the base rate (gain "
-        "+0.0041 nats a signal, p = 0.030), and it ranks them with an AUC of 0.530."
+        "Fit to be deployed: on 600 held-out signals it ranks the winners higher (AUC 0.530, "
+        "p = 0.030), and its probabilities beat the base rate by 0.0041 nats a signal."
     )
 
 
 @pytest.mark.parametrize(
     ("figures", "words"),
     [
-        ({"p_value_vs_null": 0.31}, "not shown to be better than the base rate"),
-        ({"p_value_vs_level": 0.31}, "but not which: against its own mean probability p = 0.310"),
-        ({"auc_gain_vs_null": -0.03, "gate_auc": 0.47}, "worse than chance (AUC 0.470)"),
+        ({"p_value_vs_null": 0.31}, "not shown to rank the winners higher (AUC 0.530, p = 0.310)"),
+        ({"log_loss_gain_vs_null": -0.02}, "no better than the base rate (-0.0200 nats a signal)"),
+        ({"log_loss_gain_vs_level": 0.0}, "no better than its own mean probability (0.0000 nats"),
+        (
+            {"auc_gain_vs_null": -0.03, "gate_auc": 0.47, "p_value_vs_null": 0.9},
+            "lower than chance would (AUC 0.470, p = 0.900)",
+        ),
         ({"utility_gain_r_vs_null": -0.05}, "taking every signal (-0.050 R a signal)"),
     ],
 )
@@ -82,9 +86,9 @@ def test_no_skill_is_said_with_the_first_condition_that_failed(figures, words):
 
 def test_the_level_is_that_of_the_gate_that_judged():
     report = judged(gate.NOT_BETTER_THAN_NULL)
-    strict = replace(report, settings={"gate": {"alpha": 0.01}})
-    assert gate_settings(strict).alpha == 0.01
-    assert "not shown to be better" in sentence(strict)
+    strict = replace(report, settings={"gate": {"skill_alpha": 0.01}})
+    assert gate_settings(strict).skill_alpha == 0.01
+    assert "not shown to rank" in sentence(strict)
     assert "earns less" in sentence(report)
 
 
