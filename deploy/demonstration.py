@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from deploy.backtesting import collect
 from deploy.config import RunSettings
 from deploy.connection import connect
 from deploy.launch import role_commands, running_roles
@@ -22,6 +21,7 @@ from deploy.live_view import LiveView
 from deploy.output import Output
 from deploy.overrides import without_secrets
 from deploy.requests import request_training
+from deploy.research.backtesting import collect
 from deploy.role_runtime import ROLES, cancel_on_signals
 from deploy.scenario import Instant, Scenario
 from deploy.state import StateDir

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deploy.config import RunSettings
 from deploy.connection import connect
+from deploy.operations.scorer_terms import terms_to_record
 from deploy.role_runtime import NATS_VARIABLE, SHARDED_ROLE, metrics_at, process_name
-from deploy.scorer_terms import terms_to_record
 from deploy.state import StateDir
 from deploy.supervisor import Supervisor
 from deploy.trust import ensure_signing_key

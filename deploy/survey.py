@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from deploy.connection import connect
-from deploy.model_shelf import ModelLine, model_lines
+from deploy.operations.model_shelf import ModelLine, model_lines
 from deploy.utc_time import utc_time
 from streams import subjects, topology
 from streams.bus import Bus, Message

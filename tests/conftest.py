@@ -24,7 +24,7 @@ BEGUN_FIRST = (
     "tests/deploy/test_demo.py",
     "tests/deploy/test_up.py",
     "tests/deploy/test_verify.py",
-    "tests/deploy/test_pipeline_command.py",
+    "tests/deploy/research/test_pipeline_command.py",
     "tests/trainers/optimiser/test_optimiser_processes.py",
     "tests/trainers/optimiser/test_optimiser.py",
     "tests/trainers/pipeline/test_model_training.py",

@@ -49,12 +49,12 @@ def backtest(
     output = Output(as_json=as_json)
     settings = load_run(config, assignments or ())
     check_run(settings)
-    from deploy.account_backtest import make_folder
-    from deploy.backtest_run import backtest_run
     from deploy.figures import figures_of
     from deploy.first_models import seen_by_first_models
     from deploy.report import report_of
-    from deploy.run_market import strategies_on_bars
+    from deploy.research.account_backtest import make_folder
+    from deploy.research.backtest_run import backtest_run
+    from deploy.research.run_market import strategies_on_bars
     from trainers.database.location import name_of
     from trainers.research.backtest_trial import counted
     from trainers.research.trial_ledger import TrialLedger
@@ -98,8 +98,8 @@ def _account(
     account: "PortfolioBacktest", name: str, output_dir: Path | None, output: Output
 ) -> dict[str, object]:
     """Show the portfolio and write its files; return what the document says of it."""
-    from deploy.account_backtest import write_backtest
-    from deploy.account_report import account_report, cost_notices, strategies_document
+    from deploy.research.account_backtest import write_backtest
+    from deploy.research.account_report import account_report, cost_notices, strategies_document
 
     output.say("")
     output.show(account_report(account))

@@ -93,7 +93,7 @@ def check(
     }
     params = {"date_order": date_order, "volume": volume}
     data = _settings(config, assignments, _known(given), _known(params))
-    from deploy.bar_report import bar_report
+    from deploy.research.bar_report import bar_report
     from streams.source import check_bars
 
     settings = data.source_settings()

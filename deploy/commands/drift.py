@@ -128,8 +128,8 @@ def calibrate(
     import yaml
 
     from deploy.config import load_run
-    from deploy.drift_calibration import Asked, calibrate_drift, write_config
-    from deploy.drift_calibration_view import (
+    from deploy.research.drift_calibration import Asked, calibrate_drift, write_config
+    from deploy.research.drift_calibration_view import (
         all_sentences,
         calibration_progress,
         document_of,
@@ -160,7 +160,7 @@ def _told(
     auc: float | None, base_rate: float | None, per_month: float | None, model: Path | None
 ) -> Any:
     """Return the model that is told of; raises ConfigError for one that cannot be."""
-    from deploy.drift_calibration import Told
+    from deploy.research.drift_calibration import Told
 
     if auc is None:
         if base_rate is not None or per_month is not None:

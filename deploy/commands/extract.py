@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from deploy.extraction_options import (
+from deploy.options import DEFAULT_STATE, JsonOption, SetOption, StateOption
+from deploy.output import Output
+from deploy.research.extraction_options import (
     DateOrderOption,
     DirOption,
     EndOption,
@@ -26,12 +28,10 @@ from deploy.extraction_options import (
     data_keys,
     given,
 )
-from deploy.options import DEFAULT_STATE, JsonOption, SetOption, StateOption
-from deploy.output import Output
 
 if TYPE_CHECKING:
-    from deploy.extraction import Extracted, Failed
-    from deploy.extraction_plan import Asked
+    from deploy.research.extraction import Extracted, Failed
+    from deploy.research.extraction_plan import Asked
 
 DEFAULT_FOLDER = Path("training_data")
 NEGATIVE = 1
@@ -114,7 +114,7 @@ def extract(
 
     Example: assay extract --strategy rsi2_mean_reversion --symbol IBM --params "{'period': 2}"
     """
-    from deploy.extraction_plan import Asked
+    from deploy.research.extraction_plan import Asked
 
     data = data_keys(symbol, date_order, volume, start=start, end=end, interval=interval)
     data |= given(source=source, dir=directory, path=path, stamp=stamp)
@@ -144,9 +144,9 @@ def _run(
 ) -> None:
     from rich.progress import Progress
 
-    from deploy.extraction import extract_all
-    from deploy.extraction_plan import plan_of
-    from deploy.sample_store import SampleStore
+    from deploy.research.extraction import extract_all
+    from deploy.research.extraction_plan import plan_of
+    from deploy.research.sample_store import SampleStore
     from deploy.state import StateDir
 
     plan = plan_of(asked)

@@ -142,7 +142,7 @@ def _check(place: "Place", output: Output) -> int:
 def _retrain(place: "Place", output: Output, *, forced: bool) -> int:
     from deploy.learning.learning import retrain, run_at
     from deploy.learning.learning_view import answer_lines, too_early_lines
-    from deploy.operator import operator_of
+    from deploy.operations.operator import operator_of
 
     operator = operator_of(None, WHY_FORCED) if forced else None
     report = run_at(place, lambda site: retrain(site, forced=operator))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from deploy.operator import ByOption, WhyOption, operator_of
+from deploy.operations.operator import ByOption, WhyOption, operator_of
 from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, url_of
 from deploy.output import Output
 from deploy.state import StateDir
@@ -14,8 +14,8 @@ from deploy.terminal_text import one_line
 from streams.bus import Bus
 
 if TYPE_CHECKING:
-    from deploy.operations import Done
-    from deploy.scorer_terms import ScorerTerms
+    from deploy.operations.operations import Done
+    from deploy.operations.scorer_terms import ScorerTerms
 
 TEXT_SHOWN = 400
 
@@ -59,7 +59,7 @@ def promote(
 
     Example: assay models promote rsi2_mean_reversion-3f2a --share 0.1 --why "try it" --by ann
     """
-    from deploy.operations import promote as carry_out
+    from deploy.operations.operations import promote as carry_out
 
     operator = operator_of(by, why)
     _check(symbol=symbol)
@@ -89,7 +89,7 @@ def rollback(
 
     Example: assay models rollback rsi2_mean_reversion --why "accepts everything" --by ann
     """
-    from deploy.operations import roll_back
+    from deploy.operations.operations import roll_back
 
     operator = operator_of(by, why)
     _check(strategy, symbol)
@@ -111,7 +111,7 @@ def expire(
 
     Example: assay models expire rsi2_mean_reversion --why "delisted half of it" --by ann
     """
-    from deploy.operations import expire as carry_out
+    from deploy.operations.operations import expire as carry_out
 
     operator = operator_of(by, why)
     _check(strategy, symbol)
@@ -172,7 +172,7 @@ async def over_bus(url: str, work: Callable[[Bus], Awaitable[T]]) -> T:
 
 def _terms(config: Path | None, nats: str | None, state: StateDir) -> "ScorerTerms | None":
     """Return by what the scorers let a model speak, None where nobody here knows."""
-    from deploy.scorer_terms import recorded_terms, terms_of
+    from deploy.operations.scorer_terms import recorded_terms, terms_of
 
     if config is None:
         return recorded_terms(state) if nats is None else None
@@ -192,7 +192,7 @@ def _hold(
     *,
     pinned: bool,
 ) -> None:
-    from deploy.operations import hold
+    from deploy.operations.operations import hold
 
     operator = operator_of(by, why)
     _check(strategy, symbol)
@@ -212,7 +212,7 @@ def _do(
 
 
 def _words(done: "Done") -> str:
-    from deploy.model_words import model_name, share_of_signals
+    from deploy.operations.model_words import model_name, share_of_signals
 
     if done.action in ("pin", "unpin"):
         held = "pinned" if done.action == "pin" else "not pinned"
@@ -229,7 +229,7 @@ def _words(done: "Done") -> str:
 
 
 def _check(strategy: str | None = None, symbol: str | None = None) -> None:
-    from deploy.known_strategies import check_name
+    from deploy.operations.known_strategies import check_name
 
     if strategy is not None:
         check_name(strategy)

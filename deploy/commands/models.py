@@ -48,8 +48,8 @@ def list_models(
 
     Example: assay models list --state-dir .assay
     """
-    from deploy.model_shelf import models_in_force
-    from deploy.model_table import models_table
+    from deploy.operations.model_shelf import models_in_force
+    from deploy.operations.model_table import models_table
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)
@@ -76,7 +76,7 @@ def show_model(
 
     Example: assay models show rsi2_mean_reversion-3f2a9c01d4e5
     """
-    from deploy.model_shelf import card_of
+    from deploy.operations.model_shelf import card_of
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)
@@ -102,8 +102,8 @@ def lineage(
 
     Example: assay models lineage rsi2_mean_reversion-3f2a9c01d4e5 --json
     """
-    from deploy.lineage import lineage_of
-    from deploy.lineage_view import lineage_lines
+    from deploy.operations.lineage import lineage_of
+    from deploy.operations.lineage_view import lineage_lines
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)
@@ -132,8 +132,8 @@ def log(
 
     Example: assay models log rsi2_mean_reversion --limit 20
     """
-    from deploy.known_strategies import check_name
-    from deploy.operation_log import log_of_known
+    from deploy.operations.known_strategies import check_name
+    from deploy.operations.operation_log import log_of_known
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)

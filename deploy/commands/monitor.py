@@ -41,10 +41,10 @@ def monitor(
     Example: assay monitor --once --state-dir .assay --config quickstart
     """
     from deploy.config import load_run
-    from deploy.known_strategies import check_name
     from deploy.monitor.drift_source import check_detectors
     from deploy.monitor.live_monitor import LiveMonitor, picture_of
     from deploy.monitor.monitor_view import picture_view
+    from deploy.operations.known_strategies import check_name
     from deploy.role_runtime import run_loop, stop_on_signals
 
     output = Output(as_json=as_json)

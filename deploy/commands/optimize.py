@@ -90,7 +90,7 @@ def optimize(
         "holdout_start": holdout_start,
         "holdout_fraction": holdout_fraction,
     }
-    from deploy.optimising import load_optimisation, run_optimisation
+    from deploy.research.optimising import load_optimisation, run_optimisation
 
     given = {name: value for name, value in flags.items() if value is not None}
     wanted = load_optimisation(config, strategy, given, assignments or (), os.environ)

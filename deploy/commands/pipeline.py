@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from deploy.extraction_options import (
+from deploy.options import (
+    DEFAULT_STATE,
+    JsonOption,
+    LedgerOption,
+    SetOption,
+    StateOption,
+    ledger_at,
+)
+from deploy.output import Output
+from deploy.research.extraction_options import (
     DateOrderOption,
     DirOption,
     EndOption,
@@ -26,16 +35,7 @@ from deploy.extraction_options import (
     data_keys,
     given,
 )
-from deploy.options import (
-    DEFAULT_STATE,
-    JsonOption,
-    LedgerOption,
-    SetOption,
-    StateOption,
-    ledger_at,
-)
-from deploy.output import Output
-from deploy.search_options import (
+from deploy.research.search_options import (
     EnsembleOption,
     LegacyOption,
     TrialsOption,
@@ -105,8 +105,8 @@ def pipeline(
 
     Example: assay pipeline --winners winners.json --n-trials 50
     """
-    from deploy.extraction_plan import Asked
-    from deploy.pipelining import PipelineAsked, run_pipeline_command
+    from deploy.research.extraction_plan import Asked
+    from deploy.research.pipelining import PipelineAsked, run_pipeline_command
 
     data = data_keys(symbol, date_order, volume, start=start, end=end, interval=interval)
     data |= given(source=source, dir=directory, path=path, stamp=stamp)

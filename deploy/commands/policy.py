@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.operator import ByOption, WhyOption, operator_of
+from deploy.operations.operator import ByOption, WhyOption, operator_of
 from deploy.options import DEFAULT_STATE, JsonOption, NatsOption, StateOption, url_of
 from deploy.output import Output
 from deploy.state import StateDir
@@ -39,7 +39,7 @@ def policy(
 
     Example: assay policy rsi2_mean_reversion block --why "exchange halted" --by ops
     """
-    from deploy.kill_switch import throw_switch
+    from deploy.operations.kill_switch import throw_switch
     from deploy.role_runtime import run_loop
 
     output = Output(as_json=as_json)

@@ -41,7 +41,7 @@ def list_samples(
 
     Example: assay samples list --config configs/quickstart.yaml
     """
-    from deploy.sample_database import open_samples
+    from deploy.research.sample_database import open_samples
     from trainers.database.sample_summary import summaries_of
 
     output = Output(as_json=as_json)
@@ -88,7 +88,7 @@ def export_samples(
 
     Example: assay samples export --strategy rsi2_mean_reversion --output samples.parquet
     """
-    from deploy.sample_database import full_digest, open_samples
+    from deploy.research.sample_database import full_digest, open_samples
     from trainers.database.sample_choice import SampleChoice
     from trainers.database.sample_export import export_samples as write_samples
 

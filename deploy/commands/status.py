@@ -22,7 +22,7 @@ def status(
 
     Example: assay status --state-dir .assay --json
     """
-    from deploy.model_table import refusal_words
+    from deploy.operations.model_table import refusal_words
     from deploy.role_runtime import process_name, run_loop
     from deploy.survey import survey
 

@@ -66,8 +66,8 @@ def sweep(
         "data.end": end,
         "objective": objective,
     }
-    from deploy.sweep_file import load_sweep
-    from deploy.sweeping import run_sweep
+    from deploy.research.sweep_file import load_sweep
+    from deploy.research.sweeping import run_sweep
 
     given = {path: value for path, value in flags.items() if value is not None}
     file = load_sweep(config, given, param or (), assignments or (), os.environ)

@@ -17,7 +17,7 @@ from deploy.options import (
     ledger_at,
 )
 from deploy.output import Output
-from deploy.search_options import (
+from deploy.research.search_options import (
     EnsembleOption,
     LegacyOption,
     TrialsOption,
@@ -107,7 +107,7 @@ def train(
         result["models"], promoted = _fit(settings, state, nats, output)
         passed.append(promoted)
     if full:
-        from deploy.full_training import FullAsked, train_fully
+        from deploy.research.full_training import FullAsked, train_fully
 
         given = tuple(assignments or ())
         asked = FullAsked(config, given, changes, output_dir, ledger_at(ledger), again)
@@ -138,7 +138,7 @@ def _check(steps: Steps, model: Path | None, nats: str | None, *, is_searched: b
 
 
 def _accumulate(settings: RunSettings, state: StateDir, output: Output) -> int:
-    from deploy.accumulation import accumulate
+    from deploy.research.accumulation import accumulate
     from trainers.database.location import name_of
 
     added = accumulate(settings, state)
@@ -150,7 +150,7 @@ def _accumulate(settings: RunSettings, state: StateDir, output: Output) -> int:
 def _fit(
     settings: RunSettings, state: StateDir, nats: str | None, output: Output
 ) -> tuple[Any, bool]:
-    from deploy.training import train_here, train_there
+    from deploy.research.training import train_here, train_there
 
     if nats is None:
         found = train_here(settings, state, output)
@@ -162,8 +162,8 @@ def _fit(
 def _evaluate(
     settings: RunSettings, state: StateDir, model: Path | None, output: Output
 ) -> tuple[Any, bool]:
-    from deploy.evaluating import evaluate_models
-    from deploy.evaluation_view import show_evaluation
+    from deploy.research.evaluating import evaluate_models
+    from deploy.research.evaluation_view import show_evaluation
 
     found, without = evaluate_models(settings, state, model)
     for one in found:

@@ -42,7 +42,7 @@ def winners(
 
     Example: assay winners --db research.db --top-n 3 --output winners.json
     """
-    from deploy.winners_table import honest_line, winners_table
+    from deploy.research.winners_table import honest_line, winners_table
     from streams.errors import DataError
     from trainers.research.trial_ledger import TrialLedger
     from trainers.sweeps.research_store import ResearchStore

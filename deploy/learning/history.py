@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from deploy.monitor.event_words import event_line
-from deploy.recorded import Recorded, recorded
+from deploy.operations.recorded import Recorded, recorded
 from streams import subjects, topology
 from streams.bus import HEADER_ID, Bus, Message
 from streams.events import Deployment, Drift, Retrain

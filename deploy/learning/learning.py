@@ -10,19 +10,19 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from deploy.auditing import record
 from deploy.config import RunSettings
 from deploy.connection import connect
-from deploy.known_strategies import check_configured
 from deploy.learning.answering import Answered, Answering, answered_of
 from deploy.learning.drift_check import Checked, check_drift
 from deploy.learning.learning_status import LearningStatus, status_of
 from deploy.learning.needs import FORCED, ask, max_ages, needs_of
 from deploy.learning.standing_drift import StandingDrift, standing_drifts
-from deploy.model_shelf import aged, model_lines
-from deploy.operations import finish_left
-from deploy.operator import Operator
-from deploy.recorded import newest_event_ts
+from deploy.operations.auditing import record
+from deploy.operations.known_strategies import check_configured
+from deploy.operations.model_shelf import aged, model_lines
+from deploy.operations.operations import finish_left
+from deploy.operations.operator import Operator
+from deploy.operations.recorded import newest_event_ts
 from deploy.role_runtime import cancel_on_signals, run_loop
 from deploy.state import StateDir
 from deploy.survey import role_lines

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from deploy.config import RunSettings
 from deploy.learning.standing_drift import StandingDrift
-from deploy.model_shelf import ModelLine
+from deploy.operations.model_shelf import ModelLine
 from engine.drift.drift_budget import RANKING
 from engine.drift.relearning import NO_MODEL, RECALIBRATE, RETRAIN
 from engine.settings import StrategySettings

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from deploy.model_words import share_of_signals
 from deploy.monitor.picture import EventLine
+from deploy.operations.model_words import share_of_signals
 from deploy.report import in_words, short_version
 from engine.policies import TRAINER
 from streams.bus import Message

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 
 from deploy.config import RunSettings
-from deploy.kill_switch import counting_among, standing_among
-from deploy.known_strategies import check_heard_of
 from deploy.monitor.drift_source import DriftSource, detector_lines
 from deploy.monitor.event_words import SKEW, event_line, why_ordered
 from deploy.monitor.judged_outcomes import JudgedOutcomes
 from deploy.monitor.picture import EventLine, ModelLine, Picture, StrategyPicture
 from deploy.monitor.stream_reader import StreamReader, Tail
-from deploy.scorer_refusals import Refusals, refusals_of
+from deploy.operations.kill_switch import counting_among, standing_among
+from deploy.operations.known_strategies import check_heard_of
+from deploy.operations.scorer_refusals import Refusals, refusals_of
 from deploy.state import StateDir
 from deploy.survey import role_lines
 from models.registry import Placing, Pointer, Registry

@@ -1,8 +1,8 @@
 """A strategy's figures in as few words as fit a line."""
 
-from deploy.model_words import share_of_signals
 from deploy.monitor.event_words import day
 from deploy.monitor.picture import Scores, StrategyPicture
+from deploy.operations.model_words import share_of_signals
 from deploy.report import short_version
 
 STYLES = {"detected": "bold red", "warning": "yellow"}

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from deploy.cli import execute
 from deploy.config import load_run
-from deploy.model_shelf import models_in_force
 from deploy.monitor import live_monitor
 from deploy.monitor.drift_source import SNAPSHOT_OF_ONE, DriftSource, detector_lines
 from deploy.monitor.event_words import day
 from deploy.monitor.live_monitor import LiveMonitor, picture_of
 from deploy.monitor.strategy_words import coming_words
+from deploy.operations.model_shelf import models_in_force
 from deploy.snapshots import basis_of
 from deploy.state import StateDir
 from deploy.survey import survey

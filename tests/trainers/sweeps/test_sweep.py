@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from deploy.training import DISTRIBUTION
+from deploy.research.training import DISTRIBUTION
 from engine.backtests.backtest import run_strategy
 from engine.backtests.bar_history import BarHistory
 from engine.backtests.trade_log import figures_of

@@ -1,0 +1,1 @@
+"""The offline half behind its commands: what they read, plan, run, and show of it."""
