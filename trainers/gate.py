@@ -14,7 +14,10 @@ probabilities, because the market's base rate has moved, has no skill either.
   log-odds vary by s, log-loss gains s^2 / 8 with an error of s / 2, half of what the ranking shows.
 - Against a champion after a confirmed drift, the null turns: not worse than by a margin, with
   confidence 1 - alpha, is enough; the null must still be beaten.
-- A later challenger of the same champion has a smaller level in both (`trainers.alpha_spending`).
+- A later challenger of the same champion has a smaller level (`trainers.alpha_spending`) in the
+  test that decides: against the champion, or against the null where there is none. Beside a
+  champion, which must be beaten or has failed, skill is shown at the whole of its level each time:
+  windows grow by half between attempts, and attempts end.
 - A model that was only recalibrated ranks as it did: its ranking is not on trial again.
 - With too few outcomes nothing is decided: the champion stays.
 """
@@ -144,6 +147,8 @@ def judge(
     its skill. `challengers_before` counts those that were judged beside the same champion.
     """
     figures = _window_figures(window, challenger, settings, challengers_before)
+    before = challengers_before if champion is None else 0
+    figures["skill_alpha"] = alpha_of(settings.skill_alpha, before)
     if is_too_small(window.y, settings):
         return Verdict(False, TOO_FEW_OUTCOMES, figures)
     against_null = compare(window, challenger, null, other_filters=False)
@@ -159,8 +164,7 @@ def judge(
         figures |= {"champion_auc": auc(window.y, champion)} | against_champion.figures("champion")
     if settings.rule == "auc_improvement":
         return _plain(against_champion, figures, settings)
-    has_skill = against_null.is_skill(figures["skill_alpha"])
-    if not (has_skill and level.value > GAIN_MIN_NATS):
+    if not (level.value > GAIN_MIN_NATS and against_null.is_skill(figures["skill_alpha"])):
         return Verdict(False, NOT_BETTER_THAN_NULL, figures)
     if against_champion is None:
         return Verdict(True, PROMOTED, figures)
@@ -239,7 +243,6 @@ def _window_figures(
 ) -> dict[str, float]:
     return {
         "alpha": alpha_of(settings.alpha, challengers_before),
-        "skill_alpha": alpha_of(settings.skill_alpha, challengers_before),
         "challengers_before": float(challengers_before),
         "gate_outcomes": float(window.y.size),
         "gate_days": float(np.unique(window.days).size),

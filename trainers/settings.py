@@ -21,8 +21,9 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     are what the window must hold at least. `margin_nats` is how much worse per outcome a
     challenger may be than the champion, with confidence 1 - alpha, after a confirmed drift.
 
-    The k-th challenger of one champion is judged at 2 / (k (k + 1)) of a level, so that all of them
-    together spend at most twice of it; a confirmed drift begins a new count.
+    The k-th challenger of one champion is judged at 2 / (k (k + 1)) of `alpha`, where there is no
+    champion of `skill_alpha`, so that all of them together spend at most twice of it; a confirmed
+    drift begins a new count.
 
     `rule` auc_improvement is the plain one: an AUC better than the champion's (than .5 without
     one) by `auc_gain_min`, whatever the chance of that. Most of what it promotes is luck.

@@ -43,7 +43,8 @@ def test_each_challenger_is_held_to_a_smaller_level(has_champion: bool):
         for verdict, before in zip(verdicts, (0, 5), strict=True):
             figures = verdict.figures
             assert figures["alpha"] == alpha_of(SETTINGS.alpha, before)
-            assert figures["skill_alpha"] == alpha_of(SETTINGS.skill_alpha, before)
+            spent = 0 if has_champion else before
+            assert figures["skill_alpha"] == alpha_of(SETTINGS.skill_alpha, spent)
             assert figures["challengers_before"] == before
             if verdict.promoted:
                 assert figures[f"p_value_vs_{against}"] < figures[level]
@@ -54,30 +55,30 @@ def test_each_challenger_is_held_to_a_smaller_level(has_champion: bool):
 
 
 @pytest.mark.parametrize("is_after_drift", [True, False])
-def test_a_later_challenger_owes_more_proof_of_its_skill_whatever_became_of_the_champion(
+def test_a_champion_that_is_beaten_or_has_failed_leaves_the_whole_level_to_the_null(
     is_after_drift: bool,
 ):
+    """A tenth challenger whose skill is shown at the whole level, and not at a tenth one's."""
     found = 0
     for seed in range(60):
         rng, truth, window, null = draw(seed, count=500, threshold=None)
         weak = sigmoid(-0.2 + 0.15 * (truth + 0.2) + 0.2 * rng.standard_normal(truth.size))
-        failed = weak if is_after_drift else sigmoid(-truth)
-        first, later = (
+        beside, alone = (
             judge(
                 window,
                 weak,
                 null,
-                failed,
+                champion,
                 SETTINGS,
                 is_after_drift=is_after_drift,
-                challengers_before=before,
+                challengers_before=9,
             )
-            for before in (0, 9)
+            for champion in (weak if is_after_drift else sigmoid(-truth), None)
         )
-        p = first.figures["p_value_vs_null"]
-        if first.promoted and p > alpha_of(SETTINGS.skill_alpha, 9):
-            assert first.reason == (PROMOTED_AFTER_DRIFT if is_after_drift else PROMOTED)
-            assert (later.promoted, later.reason) == (False, NOT_BETTER_THAN_NULL)
+        p = beside.figures["p_value_vs_null"]
+        if beside.promoted and p > alpha_of(SETTINGS.skill_alpha, 9):
+            assert beside.reason == (PROMOTED_AFTER_DRIFT if is_after_drift else PROMOTED)
+            assert (alone.promoted, alone.reason) == (False, NOT_BETTER_THAN_NULL)
             found += 1
     assert found
 
