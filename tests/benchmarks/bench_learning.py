@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.benchmarks.learning_runs import MATURED, recovery, regimes
+from tests.benchmarks.learning_runs import MATURED, deaths, recovery, regimes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
@@ -24,6 +24,7 @@ SEEDS = int(os.environ.get("LEARNING_SEEDS", "100"))
 REGIME_SEEDS = int(os.environ.get("LEARNING_REGIME_SEEDS", str(min(SEEDS, 40))))
 BROKER_SEEDS = int(os.environ.get("LEARNING_BROKER_SEEDS", str(min(SEEDS, 5))))
 PROCESSES = int(os.environ.get("LEARNING_PROCESSES", "2"))
+JUNK_MAX = 0.20
 BEHIND_MAX = {1_000: 0.15, 2_000: 0.05}
 
 Line = dict[str, Any]
@@ -57,6 +58,17 @@ def test_over_a_broker_every_seed_is_the_same(tmp_path: Path):
         found = recovery(line["seed"], 0.62, tmp_path / "nats", is_over_nats=True)
         assert found.items() <= line.items()
     print(f"\n{len(lines)} seeds over a broker: the same alarms, models and shares")
+
+
+def test_where_all_skill_has_died_hardly_any_model_comes_into_force(tmp_path: Path):
+    lines = every_seed("deaths", {"bayes_auc": 0.62}, REGIME_SEEDS, tmp_path)
+    found = [line for line in lines if line["delay"] is not None]
+    share = sum(line["models"] > 0 for line in found) / len(found)
+    delay = np.median([line["delay"] for line in found])
+    print(f"\nDEAD, {len(lines)} seeds, {len(found)} alarms, after {delay:.0f} outcomes (median):")
+    print(f"  in {100 * share:.0f} % a model that knows nothing came into force within")
+    print(f"  {MATURED[-1]:,} outcomes of the death")
+    assert share <= JUNK_MAX
 
 
 @pytest.mark.parametrize("drift", ["RECURRING", "GRADUAL"])
@@ -99,7 +111,7 @@ def every_seed(kind: str, cell: Line, seeds: int, folder: Path) -> list[Line]:
 
 def run(kind: str, cell: Line, seed: int, folder: Path) -> Line:
     """One seed in a process of its own."""
-    body = recovery if kind == "recovery" else regimes
+    body = {"recovery": recovery, "regimes": regimes, "deaths": deaths}[kind]
     return cell | {"kind": kind, "seed": seed} | body(seed, folder=folder, **cell)
 
 

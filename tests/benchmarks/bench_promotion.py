@@ -4,6 +4,7 @@
 
 Beside it the plain rules on the same windows. Pairs of one market share samples, as a champion
 and its challengers do; those of two markets share nothing, and are harder to tell apart.
+Then first models: on markets with skill, and on noise.
 """
 
 import multiprocessing
@@ -12,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from tests.benchmarks.first_models import first_models
 from tests.benchmarks.promotion import (
     GAPS,
     GATES,
@@ -32,6 +34,9 @@ OUTCOMES = 1_000
 PROCESSES = 2
 
 BETTER_MIN, EQUAL_MAX, WORSE_MAX = 0.55, 0.12, 0.03
+FIRST_RUNS = int(os.environ.get("PROMOTION_FIRST_RUNS", "200"))
+FIRST_COUNTS = (700, 2_000)
+SKILL_MIN, NOISE_MAX = 0.80, 0.05
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,24 @@ def test_of_two_markets_the_gate_lets_no_more_through(models: list[Known]):
     for gate in GATES:
         assert found["equal"].share[gate] <= EQUAL_MAX
         assert found["worse"].share[gate] <= WORSE_MAX
+
+
+def test_a_first_model_comes_of_skill_and_hardly_of_noise():
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+        tasks = {
+            (count, bayes_auc): pool.submit(first_models, range(FIRST_RUNS), count, bayes_auc)
+            for count in FIRST_COUNTS
+            for bayes_auc in (None, 0.62)
+        }
+        found = {cell: sum(task.result()) / FIRST_RUNS for cell, task in tasks.items()}
+    print(f"\nfirst models, {FIRST_RUNS} runs: share promoted")
+    for (count, bayes_auc), share in found.items():
+        error = (share * (1.0 - share) / FIRST_RUNS) ** 0.5
+        market = f"Bayes AUC {bayes_auc:.2f}" if bayes_auc else "noise"
+        print(f"  {count:>6,} outcomes, {market:<14} {share:.3f} ± {error:.3f}")
+    assert max(found[count, None] for count in FIRST_COUNTS) <= NOISE_MAX
+    assert found[2_000, 0.62] >= SKILL_MIN
 
 
 def rates(models: list[Known], *, same_market: bool) -> dict[str, Rates]:

@@ -77,6 +77,26 @@ def recovery(
     }
 
 
+def deaths(seed: int, bayes_auc: float, folder: Path) -> dict[str, Any]:
+    """What comes into force behind the first alarm, where nothing is left to be known."""
+    stream = stream_of(
+        seed,
+        LIVE_BEFORE + MATURED[-1] + 3 * DELAY_SIGNALS,
+        bayes_auc=bayes_auc,
+        drift="DEAD",
+        drift_at=LIVE_BEFORE,
+    )
+    ours = lived(stream, folder / f"dead-{seed}")
+    first_ts = int(stream.data.ts[stream.start + LIVE_BEFORE])
+    alarms = [d.ts for d in ours.drifts if d.level == "detected" and d.channel == "ranking"]
+    late = [ts for ts in alarms if ts >= first_ts]
+    models = [d for d in ours.deployments if late and d.effective_ts >= late[0]]
+    return {
+        "delay": (late[0] - first_ts) // DAY_NS * DELAY_SIGNALS if late else None,
+        "models": len(models),
+    }
+
+
 def regimes(seed: int, drift: layer_a.Drift, bayes_auc: float, folder: Path) -> dict[str, Any]:
     """The mean R per signal of what is accepted, while the law changes: ours and the baselines."""
     stream = stream_of(
