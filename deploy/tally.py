@@ -255,7 +255,8 @@ class Tally:
             text = f"model {deployment.version} deployed"
         else:
             why = f": {reason.replace('_', ' ')}" if reason else ""
-            text = f"challenger {deployment.version or 'none'} not deployed{why}"
+            made = f"challenger {deployment.version} not" if deployment.digest else "no model"
+            text = f"{made} deployed{why}"
         self._tell(Told(deployment.effective_ts, deployment.strategy, text))
 
     def _on_policy(self, policy: Policy, message: Message) -> None:

@@ -19,7 +19,8 @@ from streams.interval import DAY_NS
 class ModelLine(msgspec.Struct, frozen=True):
     """What is in force for a scope; digest empty: the null model.
 
-    `age_days` of event time since it came into force, None before the first event. `max_age_days`
+    `age_days` of event time since it came into force, below 0 where it has not yet, None before the
+    first event. `max_age_days`
     and `is_expired` by the configuration that was given, None without one. `canary` answers
     `canary_share` of the signals, "" and 0 where there is none; `previous` is what a rollback
     brings back, "" for nothing. `refused` is why the scorers refused the model, "" where they did
@@ -111,7 +112,7 @@ def _card(version: str, digest: str, card: ModelCard) -> dict[str, Any]:
 def _aged(line: ModelLine, now_ts: int, max_ages: Mapping[str, float | None]) -> ModelLine:
     if not line.digest or not now_ts:
         return line
-    age_days = max(0, now_ts - line.effective_ts) / DAY_NS
+    age_days = (now_ts - line.effective_ts) / DAY_NS
     if line.strategy not in max_ages:
         return msgspec.structs.replace(line, age_days=age_days)
     at_most = max_ages[line.strategy]

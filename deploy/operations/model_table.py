@@ -9,6 +9,7 @@ from deploy.operations.model_shelf import ModelLine
 from deploy.operations.model_words import share_of_signals
 from deploy.tables import plain_table
 from deploy.terminal_text import one_line
+from deploy.utc_time import utc_time
 
 TEXT_SHOWN = 80
 
@@ -35,12 +36,16 @@ def refusal_words(model: ModelLine) -> str:
 def _age(model: ModelLine) -> str:
     if model.age_days is None:
         return "-"
+    if model.age_days < 0.0:
+        return "not yet"
     limit = "" if model.max_age_days is None else f" of {model.max_age_days:.4g}"
     return f"{model.age_days:.1f}{limit}"
 
 
 def _notes(model: ModelLine) -> str:
     notes = []
+    if model.age_days is not None and model.age_days < 0.0:
+        notes.append(f"speaks from {utc_time(model.effective_ts)} on")
     if model.refused:
         notes.append(refusal_words(model))
     if model.canary_refused:

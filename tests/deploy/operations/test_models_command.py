@@ -9,9 +9,11 @@ from deploy.cli import execute
 from deploy.operations.known_models import find_model, known_models
 from deploy.operations.lineage import lineage_of
 from deploy.operations.model_shelf import aged, model_lines
+from deploy.operations.model_table import models_table
 from deploy.operations.operation_log import log_of
 from deploy.operations.operations import expire, finish_left, hold, promote, roll_back
 from deploy.operations.recorded import newest_event_ts
+from deploy.utc_time import utc_time
 from engine.canaries import is_chosen
 from engine.policies import TRAINER
 from engine.roles.scorer import ScorerRole
@@ -258,6 +260,15 @@ async def test_a_list_tells_age_expiry_and_what_a_rollback_brings(bus):
     assert (unknown.max_age_days, unknown.is_expired) == (None, None)
     (endless,) = aged(await model_lines(bus), NOW, {STRATEGY: None})
     assert (endless.max_age_days, endless.is_expired) == (None, False)
+
+
+async def test_a_model_that_is_deployed_for_later_is_told_as_one_that_will_speak(bus):
+    (line,) = aged(await model_lines(bus), START_NS + 3 * DAY_NS, {STRATEGY: 20.0})
+    assert (line.age_days, line.is_expired) == (-2.0, False)
+    table = models_table([line])
+    days, notes = (list(column.cells)[0].plain for column in table.columns[2:])
+    assert days == "not yet"
+    assert notes.startswith(f"speaks from {utc_time(line.effective_ts)} on")
 
 
 async def test_a_model_comes_into_force_at_the_markets_time_whatever_a_signal_claims(bus):
