@@ -266,7 +266,7 @@ async def test_a_model_that_is_deployed_for_later_is_told_as_one_that_will_speak
     (line,) = aged(await model_lines(bus), START_NS + 3 * DAY_NS, {STRATEGY: 20.0})
     assert (line.age_days, line.is_expired) == (-2.0, False)
     table = models_table([line])
-    days, notes = (list(column.cells)[0].plain for column in table.columns[2:])
+    days, notes = (next(iter(column.cells)).plain for column in table.columns[2:])
     assert days == "not yet"
     assert notes.startswith(f"speaks from {utc_time(line.effective_ts)} on")
 
