@@ -17,7 +17,7 @@ from tests import file_map
 from tests.documents import DOCUMENTS, Block, blocks, code_spans, command_lines, links
 from tests.house import PACKAGES, ROOT
 
-COMMAND_TIMEOUT_S = 110
+COMMAND_TIMEOUT_S = 280
 
 
 def commands() -> dict[str, set[str]]:
@@ -82,6 +82,7 @@ def test_every_file_has_its_line_in_the_file_map():
     assert file_map.written() == file_map.file_map(), "run: make format"
 
 
+@pytest.mark.timeout(COMMAND_TIMEOUT_S + 20)
 @pytest.mark.parametrize("block", blocks("sh run"), ids=lambda block: block.body.split("\n")[0])
 def test_command_blocks_run(block: Block, tmp_path: Path):
     # In an empty folder: the bundled configurations are found by their names.
