@@ -86,10 +86,10 @@ class Comparison(NamedTuple):
 
     def is_not_inferior(self, alpha: float, margin: float) -> bool:
         """Whether log-loss is worse by less than `margin`, with confidence 1 - alpha."""
-        gain, error, clusters = self.log_loss
+        gain, error, clusters, freedom = self.log_loss
         if clusters < 2 or not np.isfinite(error):
             return False
-        lowest = gain + float(stdtrit(clusters - 1, alpha)) * error
+        lowest = gain + float(stdtrit(freedom, alpha)) * error
         return lowest > -margin and self._holds_elsewhere()
 
     def is_skill(self, alpha: float) -> bool:

@@ -64,4 +64,39 @@ def test_error_of_an_auc_difference_covers_what_chance_does():
 
 def test_a_single_cluster_proves_nothing():
     assert clustered_mean(np.ones(5), np.zeros(5, dtype=np.int64)).p_value_above_zero() == 1.0
-    assert Estimate(0.2, 0.0, 10).p_value_above_zero() == 0.0
+    assert Estimate(0.2, 0.0, 10, 9.0).p_value_above_zero() == 0.0
+
+
+UNEVEN = {
+    "one day of nearly all": [181, *[1] * 19],
+    "one of half": [100, *[5] * 20],
+    "each half of the last": [100, 50, 25, 13, 6, 3, 2, 1],
+    "two days": [100, 100],
+}
+
+
+@pytest.mark.parametrize("shared", [0.0, 1.0], ids=["of itself", "of its day"])
+@pytest.mark.parametrize("sizes", UNEVEN.values(), ids=UNEVEN)
+def test_few_or_uneven_days_show_chance_as_skill_no_more_often_than_said(sizes, shared: float):
+    rng = np.random.default_rng(5)
+    days = np.repeat(np.arange(len(sizes)), sizes)
+    areas, means = [], []
+    for _ in range(300):
+        chances, score = (
+            shared * rng.standard_normal(len(sizes))[days]
+            + (1.0 - shared) * rng.standard_normal(days.size)
+            for _ in range(2)
+        )
+        y = (rng.random(days.size) < 1.0 / (1.0 + np.exp(-chances))).astype(np.int8)
+        estimate = auc_difference(y, score, np.zeros(days.size), days)
+        areas.append(estimate.p_value_above_zero() < 0.05)
+        means.append(clustered_mean(chances, days).p_value_above_zero() < 0.05)
+    assert max(np.mean(areas), np.mean(means)) < 0.09
+
+
+def test_of_a_class_that_one_day_holds_no_error_is_known():
+    y = np.repeat([0, 1, 1], 40).astype(np.int8)
+    estimate = auc_difference(
+        y, np.linspace(0.0, 1.0, 120), np.zeros(120), np.repeat([0, 1, 2], 40)
+    )
+    assert (estimate.value, estimate.p_value_above_zero()) == (0.5, 1.0)

@@ -16,6 +16,7 @@ from trainers.metrics import auc_difference, clustered
 CONFIDENCE = 0.95
 NO_OUTCOMES = "there are no outcomes"
 ONE_DAY = "the outcomes are of one day: there is no error to cluster"
+ONE_DAY_OF_A_CLASS = "the outcomes of one class are of one day: there is no error to cluster"
 SEPARATED = "the probabilities part the classes without a miss: chance cannot be told from it"
 
 Floats = NDArray[np.float64]
@@ -110,6 +111,8 @@ def auc_figure(y: NDArray[np.int8], probability: Floats, days: Ints) -> Figure:
         return Figure(value, reason=ONE_DAY)
     if separates(y, probability):
         return Figure(value, reason=SEPARATED)
+    if not np.isfinite(found.error):
+        return Figure(value, reason=ONE_DAY_OF_A_CLASS)
     reach = _students_point(found.clusters) * found.error
     return Figure(value, found.error, max(0.0, value - reach), min(1.0, value + reach))
 

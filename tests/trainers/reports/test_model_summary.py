@@ -17,7 +17,7 @@ Executive summary: rsi2_mean_reversion on AAPL
 
 VERDICT
   No skill here: on 600 held-out signals it is not shown to rank the winners
-  higher (AUC 0.495, p = 0.579).
+  higher (AUC 0.495, p = 0.578).
 
 WHAT TO DO
   Let the signals pass through. Another try on the same holdout is no proof: it
@@ -34,7 +34,7 @@ WHAT DECIDED
   accepted            8.9% from 0.500 on           8.2% from 0.500 on
   mean R, accepted    -0.016 (-0.203 to +0.172)    -0.192 (-0.496 to +0.111)
   mean R, all         -0.036 (-0.090 to +0.019)    -0.011 (-0.094 to +0.072)
-  R gained a signal   +0.034 (-0.018 to +0.086)    -0.005 (-0.084 to +0.074)
+  R gained a signal   +0.034 (-0.018 to +0.087)    -0.005 (-0.084 to +0.074)
 
   walk-forward        4 folds, t -1.18 of the gain, efficiency 0.86
   purged paths        5 paths, median AUC 0.509 (0.506 to 0.509)
