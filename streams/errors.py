@@ -20,8 +20,8 @@ import re
 _PASSWORD = re.compile(r"(?P<user>://[^\s:/@'\"]*):[^\s'\"]+@")
 _IN_QUERY = re.compile(r"(?P<key>[?&]password=)[^\s&'\"]+")
 # A database's user@host is no secret; what a NATS server is told by one name alone is a token.
-_NATS_SERVERS = re.compile(r"\b(?:nats|tls|wss?)://[^\s'\"]+", re.IGNORECASE)
-_TOKEN = re.compile(r"(?P<before>://|,)[^:/@,]+@")
+_NATS_SERVERS = re.compile(r"\b(?:nats|tls|wss?)://(?:[^\s'\"]|(?<=,)\s+|\s+(?=,))+", re.IGNORECASE)
+_TOKEN = re.compile(r"(?P<before>://|,\s*)[^:,\s]+@")
 
 
 def without_passwords(text: str) -> str:

@@ -17,6 +17,8 @@ from streams.errors import BusError, without_passwords
             "nats://***@one,***@two,nats://***@three",
         ),
         ("nats://ann:pw@one,t0ken@two", "nats://ann:***@two"),
+        ("nats://t0ken@one, t0ken@two , t0ken@three", "nats://***@one, ***@two , ***@three"),
+        ("nats://t0/k@en==@one:4222", "nats://***@one:4222"),
         ("nats://one:4222,two:4222 of ann@host", "nats://one:4222,two:4222 of ann@host"),
         ("postgresql://ann@host/assay", "postgresql://ann@host/assay"),
         (
