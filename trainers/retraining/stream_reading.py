@@ -33,10 +33,10 @@ async def newest_progress_ts(bus: Bus) -> int:
         wanted = (f"progress.{role}.>",)
         last = await bus.last_seq(stream, wanted)
         async for batch in standing(bus, stream, wanted, start_seq=max(last, 1)):
-            with contextlib.suppress(WireError):
-                events = [codec.decode(message.payload) for message in batch]
-                times = (one.event_ts for one in events if isinstance(one, Progress))
-                newest = max(newest, *times)
+            for message in batch:
+                with contextlib.suppress(WireError):
+                    event = codec.decode(message.payload)
+                    newest = max(newest, event.event_ts if isinstance(event, Progress) else 0)
     return newest
 
 
