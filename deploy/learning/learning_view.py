@@ -19,6 +19,7 @@ from engine.drift.watch_state import WatchState
 LINE_MAX = 320
 INDENT = "    "
 NULL = "the null model"
+NO_SKILL = "not_better_than_null"
 NOT_INFERIOR = "not_inferior_after_drift"
 """Why a model came into force of which it was not asked to be better than the champion."""
 
@@ -84,7 +85,21 @@ def figure_words(figures: Mapping[str, float | str]) -> str:
         if isinstance(p, int | float):
             asked = f" (below {number(level)} is asked)" if isinstance(level, int | float) else ""
             parts.append(f"p {number(p)} of being no better than {name}{asked}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_what_else_failed(figures)])
+
+
+def _what_else_failed(figures: Mapping[str, float | str]) -> list[str]:
+    """Say why a model was refused whose ranking was sure enough."""
+    p, level = figures.get("p_value_vs_null"), figures.get("skill_alpha")
+    is_sure = isinstance(p, int | float) and isinstance(level, int | float) and p < level
+    if not is_sure or figures.get("reason") != NO_SKILL:
+        return []
+    gains = [figures.get(f"log_loss_gain_vs_{other}") for other in ("null", "level")]
+    if any(isinstance(gain, int | float) and gain <= 0.0 for gain in gains):
+        return ["its probabilities are no better than one constant"]
+    earned, error = (figures.get(f"utility_gain_{of}_vs_null") for of in ("r", "error"))
+    is_less = isinstance(earned, int | float) and isinstance(error, int | float) and earned < -error
+    return ["what it accepts earns less than taking every signal"] if is_less else []
 
 
 def too_early_lines(strategies: Iterable[str]) -> list[str]:

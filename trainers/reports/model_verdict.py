@@ -106,7 +106,7 @@ def _rank(figures: dict[str, float]) -> str:
 
 def _above_base_rate(figures: dict[str, float]) -> str:
     gain = figures.get("log_loss_gain_vs_null")
-    if gain is None:
+    if gain is None or gain <= 0.0:
         return ""
     return f", and its probabilities beat the base rate by {decimal(gain, 4)} nats a signal"
 

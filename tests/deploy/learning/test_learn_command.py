@@ -39,7 +39,7 @@ from tests.deploy.operations.registry_stage import (
     staged,
 )
 from tests.engine.market import DAY_NS, START_NS
-from trainers.gate import PROMOTED_AFTER_DRIFT
+from trainers.gate import NOT_BETTER_THAN_NULL, PROMOTED_AFTER_DRIFT
 from trainers.retraining.request import check_request, is_alarm_about, is_persons
 
 OWN = StrategySettings(STRATEGY)
@@ -303,6 +303,23 @@ def test_a_level_stands_beside_each_test_that_decided():
         "no better than the champion (below 0.0333 is asked)"
     )
     assert figure_words(figures | {"reason": PROMOTED_AFTER_DRIFT}).count("asked") == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        ({"log_loss_gain_vs_null": -0.001}, "; its probabilities are no better than one constant"),
+        ({"log_loss_gain_vs_level": 0.0}, "; its probabilities are no better than one constant"),
+        ({"utility_gain_r_vs_null": -0.3}, "; what it accepts earns less than taking every signal"),
+        ({"p_value_vs_null": 0.2}, "(below 0.05 is asked)"),
+        ({}, "(below 0.05 is asked)"),
+    ],
+)
+def test_a_model_that_ranks_and_was_refused_is_told_what_else_failed(refused, why: str):
+    figures = {"reason": NOT_BETTER_THAN_NULL, "p_value_vs_null": 0.004, "skill_alpha": 0.05}
+    good = {"log_loss_gain_vs_null": 0.01, "log_loss_gain_vs_level": 0.01}
+    good |= {"utility_gain_r_vs_null": -0.1, "utility_gain_error_vs_null": 0.2}
+    assert figure_words(figures | good | refused).endswith(why)
 
 
 @pytest.mark.broker
