@@ -34,8 +34,18 @@ class Dataset:
 
     @property
     def days(self) -> NDArray[np.int64]:
-        """The UTC day of each signal, int64[n]: the cluster its errors share."""
+        """The UTC day of each signal, int64[n]."""
         return self.ts // DAY_NS
+
+    @property
+    def stretches(self) -> NDArray[np.int64]:
+        """The cluster that each signal's errors share, int64[n].
+
+        Days, as many together as half of all trades are held: trades of neighbouring days are open
+        in the same market, and by day alone what persists there would look like skill.
+        """
+        held_days = np.median(self.exit_ts - self.ts) / DAY_NS if len(self) else 1.0
+        return self.days // max(1, int(np.ceil(held_days)))
 
     def take(self, rows: NDArray[Any]) -> "Dataset":
         """Return the samples at `rows`, a mask bool[n] or ordered indices."""

@@ -36,7 +36,7 @@ def judge_frozen(
     judged = samples.take((samples.ts > frozen_ts) & (samples.ts >= opens_ts))
     null = np.full(len(judged), _rate_before(samples, judged))
     return judge(
-        Window(judged.y, judged.r_multiple, judged.days, threshold),
+        Window(judged.y, judged.r_multiple, judged.stretches, threshold),
         or_null(challenger.probability(judged.x), null),
         null,
         or_null(champion.probability(judged.x), null) if champion else None,

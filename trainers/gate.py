@@ -1,9 +1,10 @@
 """The gate: a challenger comes into force only when it is shown to be better.
 
 Both models were frozen before the window; both are judged on the same matured outcomes; errors
-are clustered by day. The null model (the base rate, everything accepted) is always a candidate:
-whoever is not better than it is not deployed. And whoever is better only by the level of its
-probabilities, because the market's base rate has moved, has no skill either.
+are clustered by day, or by as many days as trades are held. The null model (the base rate,
+everything accepted) is always a candidate: whoever is not better than it is not deployed. And
+whoever is better only by the level of its probabilities, because the market's base rate has moved,
+has no skill either.
 
 - Against a champion: one-sided p < alpha on paired log-loss, utility not worse than by one
   standard error, and the AUC must have risen, too: what only says the same ranking better is
@@ -51,7 +52,7 @@ Floats = NDArray[np.float64]
 
 
 class Window(NamedTuple):
-    """The outcomes that judge, n of them: class, net R and the day that clusters their errors.
+    """The outcomes that judge, n of them: class, net R and the cluster that their errors share.
 
     `threshold` is the probability from which a signal is accepted, or None where the
     strategy's mode accepts everything: then models do not differ in utility.
@@ -59,7 +60,7 @@ class Window(NamedTuple):
 
     y: NDArray[np.int8]
     r_multiple: Floats
-    days: NDArray[np.int64]
+    clusters: NDArray[np.int64]
     threshold: float | None = None
 
 
@@ -125,9 +126,9 @@ def compare(
     taken = _utility(window, challenger)
     held = _utility(window, other) if other_filters else window.r_multiple
     return Comparison(
-        clustered_mean(gains, window.days),
-        auc_difference(window.y, challenger, other, window.days),
-        clustered_mean(taken - held, window.days),
+        clustered_mean(gains, window.clusters),
+        auc_difference(window.y, challenger, other, window.clusters),
+        clustered_mean(taken - held, window.clusters),
     )
 
 
@@ -228,7 +229,7 @@ def _plain(
 def _gain_over_own_level(window: Window, challenger: Floats) -> Estimate:
     level = np.full(window.y.size, challenger.mean())
     gains = log_losses(window.y, level) - log_losses(window.y, challenger)
-    return clustered_mean(gains, window.days)
+    return clustered_mean(gains, window.clusters)
 
 
 def _utility(window: Window, probability: Floats) -> Floats:
@@ -245,7 +246,7 @@ def _window_figures(
         "alpha": alpha_of(settings.alpha, challengers_before),
         "challengers_before": float(challengers_before),
         "gate_outcomes": float(window.y.size),
-        "gate_days": float(np.unique(window.days).size),
+        "gate_clusters": float(np.unique(window.clusters).size),
         "gate_base_rate": float(window.y.mean()) if window.y.size else 0.0,
         "gate_auc": auc(window.y, challenger),
         "gate_log_loss": float(log_losses(window.y, challenger).mean()) if window.y.size else 0.0,

@@ -103,7 +103,7 @@ def recalibrate(
     moved = null.copy()
     moved[spoken] = model.probability(window.x[spoken])
     verdict = judge_recalibrated(
-        Window(window.y, window.r_multiple, window.days, threshold),
+        Window(window.y, window.r_multiple, window.stretches, threshold),
         moved,
         null,
         or_null(said, null),

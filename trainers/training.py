@@ -108,7 +108,7 @@ def train_candidate(
     is_of_after = champion is not None and 0 < request.since_ts <= champion.learned_to_ts
     knows_more = request.reason.startswith(REFRESH_REASON) and is_of_after and not has_learned
     verdict = judge(
-        Window(window.y, window.r_multiple, window.days, threshold),
+        Window(window.y, window.r_multiple, window.stretches, threshold),
         or_null(chosen.probability(window.x), null),
         null,
         or_null(champion.probability(window.x), null) if champion else None,

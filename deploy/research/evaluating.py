@@ -111,7 +111,7 @@ def evaluate_model(
     filters = strategy.ml.prediction_mode == "filter"
     threshold = strategy.ml.confidence_threshold if filters else None
     constant = np.full(len(unseen), null.probability)
-    window = Window(unseen.y, unseen.r_multiple, unseen.days, threshold)
+    window = Window(unseen.y, unseen.r_multiple, unseen.stretches, threshold)
     verdict = judge(window, np.where(np.isfinite(said), said, constant), constant, None, gate)
     return Evaluated(
         strategy=strategy.name,

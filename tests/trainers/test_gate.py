@@ -85,7 +85,7 @@ def test_the_null_model_is_named_when_it_wins():
 @pytest.mark.parametrize("rows", [0, 199])
 def test_too_few_outcomes_decide_nothing(rows: int):
     _, truth, window, null = draw(1)
-    small = Window(window.y[:rows], window.r_multiple[:rows], window.days[:rows], 0.5)
+    small = Window(window.y[:rows], window.r_multiple[:rows], window.clusters[:rows], 0.5)
     verdict = judge(small, sigmoid(truth)[:rows], null[:rows], None, SETTINGS)
     assert (verdict.promoted, verdict.reason) == (False, TOO_FEW_OUTCOMES)
 
@@ -132,7 +132,7 @@ def test_a_model_that_loses_money_by_its_threshold_is_not_promoted():
 
 def test_outcomes_of_one_day_are_not_counted_as_many():
     _, truth, window, null = draw(4)
-    crowded = window._replace(days=np.zeros_like(window.days))
+    crowded = window._replace(clusters=np.zeros_like(window.clusters))
     assert not judge(crowded, sigmoid(truth), null, None, SETTINGS).promoted
 
 

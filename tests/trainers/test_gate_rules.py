@@ -115,7 +115,7 @@ def test_the_plain_rule_has_all_figures_and_its_minimum_too():
     _, truth, window, null = draw(4)
     paired = judge(window, sigmoid(truth), null, null, SETTINGS).figures
     assert judge(window, sigmoid(truth), null, null, PLAIN).figures == paired
-    small = Window(window.y[:150], window.r_multiple[:150], window.days[:150])
+    small = Window(window.y[:150], window.r_multiple[:150], window.clusters[:150])
     few = judge(small, sigmoid(truth)[:150], null[:150], None, PLAIN)
     assert few.reason == TOO_FEW_OUTCOMES
 

@@ -151,7 +151,7 @@ def judge_model(
     null = np.full(len(holdout), frozen.challenger.null_probability)
     said = frozen.challenger.probability(holdout.x)
     probability = np.where(np.isfinite(said), said, null)
-    window = Window(holdout.y, holdout.r_multiple, holdout.days, frozen.threshold.value)
+    window = Window(holdout.y, holdout.r_multiple, holdout.stretches, frozen.threshold.value)
     return JudgedModel(frozen, said, opened, judge(window, probability, null, None, settings.gate))
 
 
