@@ -32,6 +32,7 @@ from trainers.backtest_samples import register_run
 from trainers.collector import Collector
 from trainers.database.feature_database import FeatureDatabase
 from trainers.learner import check_learner
+from trainers.retraining.attempts import Attempts
 from trainers.retraining.collecting import Collecting
 from trainers.retraining.decider import Decider
 from trainers.retraining.job import FAILED
@@ -51,7 +52,7 @@ from trainers.settings import TrainSettings
 
 TAKE_TIMEOUT_S = 0.5
 QUEUE_ANSWER_S = 2.0
-DELIVERIES_MAX = 5
+ATTEMPTS_MAX = 5
 STANDS_FOR_NO_REVIEW = (COALESCED, AHEAD)
 """Refusals of a strategy's review that go for its symbols' as well."""
 
@@ -106,6 +107,7 @@ class RetrainWorker:
         self._names = {s.name: vector_names(feature_names, s.features) for s in strategies}
         self._ledger = Ledger(bus)
         self._turns = Turns(bus)
+        self._attempts = Attempts(bus)
         self._meter = TrainingMeter()
         self._queue: WorkQueue | None = None
         self._publishing = Publishing(bus, self._ledger)
@@ -221,7 +223,12 @@ class RetrainWorker:
         decision = await self._ledger.find(request.request_id)
         is_fresh = False
         if decision is None:
-            found = await self._found(request, work, desk)
+            attempt = await self._attempts.begin(request.strategy, request.request_id)
+            try:
+                found = await self._found(request, attempt, work, desk)
+            except asyncio.CancelledError:
+                await self._attempts.withdraw(request.strategy, request.request_id)
+                raise
             if not turn.is_fresh:
                 return None
             decision, is_fresh = await self._ledger.decide(found)
@@ -231,7 +238,7 @@ class RetrainWorker:
             log.info("request %s was decided before", request.request_id)
         return await self._publishing.carry_out(decision, is_fresh=is_fresh)
 
-    async def _found(self, request: Retrain, work: Work, desk: _Desk) -> Decision:
+    async def _found(self, request: Retrain, attempt: int, work: Work, desk: _Desk) -> Decision:
         waiting = () if is_persons(request) else await _behind(desk.queue, work.message)
         if desk.collecting is not None:
             await desk.collecting.catch_up()
@@ -240,7 +247,8 @@ class RetrainWorker:
         if is_ahead(request, known_ts):
             return await self._decider.refuse(request, known_ts, AHEAD)
         waiting = [newer for newer in waiting if not is_ahead(newer, known_ts)]
-        return await self._decide(request, request.ts or newest_ts, desk.database, waiting, work)
+        cutoff_ts = request.ts or newest_ts
+        return await self._decide(request, cutoff_ts, desk.database, waiting, attempt)
 
     async def _decide(
         self,
@@ -248,11 +256,11 @@ class RetrainWorker:
         cutoff_ts: int,
         database: FeatureDatabase,
         waiting: Sequence[Retrain],
-        work: Work,
+        attempt: int,
     ) -> Decision:
         try:
-            if work.deliveries > DELIVERIES_MAX:
-                reason = f"{GAVE_UP}: taken {work.deliveries} times without an answer"
+            if attempt > ATTEMPTS_MAX:
+                reason = f"{GAVE_UP}: begun {ATTEMPTS_MAX} times without an answer"
                 return await self._decider.refuse(request, cutoff_ts, reason)
             return await self._decider.decide(request, cutoff_ts, database, waiting)
         except ModelError as error:

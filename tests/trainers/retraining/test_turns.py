@@ -12,8 +12,10 @@ from streams.topology import BUCKET_LEASES, RETRAIN
 from tests.trainers.house import PATIENCE_S, SKILLED, STRATEGY, House, end_of, run_job_here
 from trainers.dataset import DAY_NS
 from trainers.retraining import turns
+from trainers.retraining.attempts import REMEMBERED_MAX, Attempts
 from trainers.retraining.ledger import Ledger
 from trainers.retraining.turns import Turns
+from trainers.retraining.worker import ATTEMPTS_MAX
 
 LEASE_S = 0.2
 OTHER = "other"
@@ -110,6 +112,40 @@ async def test_what_was_found_in_a_turn_that_was_lost_is_not_decided(
     assert len(tries) > 1
     assert not any(tries)
     assert len(await house.kept()) == 1
+
+
+async def test_dying_with_requests_that_only_waited_for_their_turn_is_no_attempt_at_them(
+    house: House,
+):
+    """Somebody was killed again and again, before it was this strategy's turn."""
+    for number in range(2):
+        await ask(house, number, hours=number)
+    for _ in range(2 * ATTEMPTS_MAX):
+        queue = await house.bus.work_queue(RETRAIN, "trainers")
+        held = [await queue.next(1.0) for _ in range(2)]
+        for work in held:
+            assert work is not None
+            await work.retry(0.0)
+    async with house.working(house.worker()):
+        await house.until_idle()
+    decided = [(kept.request_id, kept.verdict["reason"]) for kept in await house.kept()]
+    assert [name for name, _ in decided] == ["r-0", "r-1"]
+    assert not any("gave_up" in str(reason) for _, reason in decided)
+
+
+async def test_attempts_are_counted_by_request_and_those_stopped_in_order_are_not(house: House):
+    own = Attempts(house.bus)
+    assert [await own.begin(STRATEGY, "r-1") for _ in range(3)] == [1, 2, 3]
+    await own.withdraw(STRATEGY, "r-1")
+    assert await Attempts(house.bus).begin(STRATEGY, "r-1") == 3
+    assert await own.begin(OTHER, "r-1") == 1
+    for number in range(REMEMBERED_MAX + 5):
+        assert await own.begin(STRATEGY, f"n-{number}") == 1
+    entry = await house.bus.key_get(BUCKET_LEASES, f"attempts.{STRATEGY}")
+    assert entry is not None
+    assert entry.value.count(b":") == REMEMBERED_MAX
+    await house.bus.key_put(BUCKET_LEASES, f"attempts.{STRATEGY}", b"\xff{")
+    assert await own.begin(STRATEGY, "r-1") == 1
 
 
 async def test_no_two_trainers_have_one_name(house: House):

@@ -91,12 +91,12 @@ async def test_a_scope_cools_down_but_a_person_is_heard(house: House):
 async def test_a_request_that_kills_whoever_takes_it_is_given_up(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trainers.retraining.worker.DELIVERIES_MAX", 0)
+    monkeypatch.setattr("trainers.retraining.worker.ATTEMPTS_MAX", 0)
     async with house.working(house.worker()):
         await house.ask("r-1", 1, reason="manual")
         await house.until_idle()
     (kept,) = await house.kept()
-    assert kept.verdict["reason"] == "gave_up: taken 1 times without an answer"
+    assert kept.verdict["reason"] == "gave_up: begun 0 times without an answer"
 
 
 async def test_a_model_of_a_file_that_was_replaced_can_be_gone_back_to(
