@@ -12,10 +12,10 @@ the ranking is worth following, and a canary is no answer yet. What an operator 
 touched, and a model of one symbol has no say: a policy counts for all symbols of its strategy.
 """
 
+from engine.drift.relearning import NO_MODEL
 from engine.policies import RESUME, TRAINER
 from streams.events import Policy, Retrain
 from trainers.retraining.request import (
-    NO_MODEL,
     RECALIBRATE,
     REFRESH,
     RETRAIN,

@@ -15,13 +15,13 @@ replay is held so that this never happens; live it does when the trainer cannot 
 
 from collections.abc import Iterable
 
+from engine.drift.relearning import NO_MODEL
 from streams.events import Retrain
 from trainers.dataset import DAY_NS
 from trainers.retraining.incumbent import Incumbent
 from trainers.retraining.request import (
     CALIBRATION_ALARM,
     DRIFT_ALARM,
-    NO_MODEL,
     RECALIBRATE,
     RETRAIN,
     REVIEW,

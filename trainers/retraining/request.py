@@ -20,7 +20,6 @@ DRIFT_ROLE = "drift"
 DRIFT_ALARM = "drift:"
 CALIBRATION_ALARM = "calibration:"
 REFRESH = "refresh:"
-NO_MODEL = "no_model"
 PEOPLES_REASONS = ("manual", "forced", "initial")
 
 
